@@ -1,0 +1,120 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// Grant is one user's authorization of one client in one tenant: the root of a
+// token family. It is written when its code is redeemed.
+type Grant struct {
+	ID     GrantID
+	User   UserID
+	Client ClientID
+	// Session is set when the grant ends with the session (no offline_access).
+	Session    SessionID
+	Connection ConnectionID
+	Scopes     []string
+	Resource   []string
+	// Auth, Nonce and Claims are those of the code, for refreshed ID tokens.
+	Auth      Authentication
+	Nonce     string
+	Claims    string
+	CreatedAt time.Time
+	ExpiresAt time.Time // absolute end of the family
+	RevokedAt time.Time
+}
+
+// Consent is a remembered approval (AZ-31): it answers for requests of the same
+// user, client, redirect host and resource whose scopes it covers.
+type Consent struct {
+	User         UserID
+	Client       ClientID
+	RedirectHost string
+	Resource     string // space-separated, sorted
+	Scopes       []string
+	// ClientVersion is the client's when the person approved: a changed client
+	// asks again.
+	ClientVersion int64
+	At            time.Time
+}
+
+// Authentication is the authentication that a code or a token rests on.
+type Authentication struct {
+	AuthTime time.Time `json:"auth_time,omitzero"`
+	ACR      string    `json:"acr,omitempty"`
+	AMR      []string  `json:"amr,omitempty"`
+}
+
+// Code is an authorization code. Its challenge lives and dies with it (D9).
+type Code struct {
+	Ref    TokenRef
+	Grant  GrantID // of the grant that redeeming it creates
+	User   UserID
+	Client ClientID
+
+	Session      SessionID
+	Connection   ConnectionID
+	RedirectURI  string
+	RedirectSent bool
+	Challenge    string
+	Nonce        string
+	Scopes       []string // granted
+	Resource     []string
+	Claims       string
+	Auth         Authentication
+	// AuthTimeRequired: max_age was sent, or auth_time asked for.
+	AuthTimeRequired bool
+
+	CreatedAt time.Time
+	ExpiresAt time.Time // 60 s after CreatedAt
+	UsedAt    time.Time
+	Attempts  int // failed redemptions by the rightful client
+}
+
+// IssueCode is one approved authorization request.
+type IssueCode struct {
+	Code Code
+	// ClientVersion is the version of the client that was decided on.
+	ClientVersion int64
+	// Remember is the consent that was just given; RequireConsent one that must
+	// still be there. At most one of them is set.
+	Remember, RequireConsent *Consent
+}
+
+// Codes keeps one tenant's authorization codes.
+type Codes interface {
+	// IssueCode stores a code if, at that moment, the tenant, the user, the
+	// client (at ClientVersion), the session and the connection are live, and
+	// RequireConsent is still there (AZ-36). ErrConflict: one is not. It also
+	// notes the session's activity. more is for the consent that came with it.
+	IssueCode(ctx context.Context, in IssueCode, ev Event, more ...Event) error
+	// RedeemCode consumes the code and creates grant and tokens, in one
+	// transaction. ErrConsumed: it was used already, or somebody was faster.
+	RedeemCode(ctx context.Context, in RedeemCode, ev Event) error
+	// FailCode counts a failed redemption; at the fifth it consumes the code
+	// (TK-10).
+	FailCode(ctx context.Context, ref TokenRef, at time.Time, ev Event) error
+}
+
+// RedeemCode is one redemption that passed every check.
+type RedeemCode struct {
+	Code    TokenRef
+	At      time.Time
+	Grant   Grant
+	Access  AccessToken
+	Refresh *RefreshToken // nil: none is issued
+}
+
+// Grants keeps one tenant's token families.
+type Grants interface {
+	// RevokeGrant kills a family: every token of it is dead when this returns.
+	// Revoking again is no error. ErrNotFound: unknown or another tenant's.
+	RevokeGrant(ctx context.Context, id GrantID, at time.Time, ev Event) error
+	// WithdrawConsent forgets a person's consent to a client and kills every
+	// family of the two.
+	WithdrawConsent(ctx context.Context, user UserID, client ClientID, at time.Time, ev Event) error
+	// ListGrants returns a person's grants that are neither revoked nor over at
+	// now, newest first.
+	ListGrants(ctx context.Context, user UserID, now time.Time) ([]Grant, error)
+}

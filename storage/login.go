@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// AuthorizeRequest is an authorization request whose every parameter has been
+// checked: the redirect URI is proven to be the client's. It waits in a
+// [Login] while the person signs in.
+type AuthorizeRequest struct {
+	Client ClientID `json:"client"`
+	// RedirectURI is as presented (AZ-08 keeps its port), or the registered one
+	// when none was sent; RedirectSent tells which, for the token endpoint.
+	RedirectURI  string   `json:"redirect_uri"`
+	RedirectSent bool     `json:"redirect_sent"`
+	ResponseMode string   `json:"response_mode"` // query or form_post
+	Scopes       []string `json:"scopes"`
+	State        string   `json:"state,omitempty"`
+	Nonce        string   `json:"nonce,omitempty"`
+	Challenge    string   `json:"challenge,omitempty"` // S256; empty only for PKCEOptional clients
+
+	Prompt    []string `json:"prompt,omitempty"`
+	MaxAge    *int64   `json:"max_age,omitempty"` // seconds
+	LoginHint string   `json:"login_hint,omitempty"`
+	// HintSubject is the sub of a verified id_token_hint.
+	HintSubject UserID   `json:"hint_subject,omitempty"`
+	ACRValues   []string `json:"acr_values,omitempty"`
+	// Claims is the claims parameter (OIDC Core section 5.5), as sent.
+	Claims   string   `json:"claims,omitempty"`
+	Resource []string `json:"resource,omitempty"`
+	UILocale string   `json:"ui_locale,omitempty"`
+
+	At time.Time `json:"at"` // when it arrived; prompt=login and max_age count from here
+}
+
+// LoginStep names where a login transaction stands.
+type LoginStep string
+
+// The steps, in the order in which they are taken. A transaction goes only
+// forwards, but for going back to the start to choose another account.
+const (
+	StepIdentify LoginStep = "identify" // who are you: e-mail or a known session
+	StepUpstream LoginStep = "upstream" // at the identity provider
+	StepConsent  LoginStep = "consent"  // signed in; approve the app
+	StepDone     LoginStep = "done"     // code issued or refused; single use
+)
+
+// Login is a login transaction: the state of one person's way through one
+// authorization request, in one browser.
+type Login struct {
+	ID   LoginID
+	Step LoginStep
+	// Browser is the SHA-256 of the browser's binding cookie (AZ-34).
+	Browser []byte
+	// Request is what waits. It is nil for a sign-in to our own pages.
+	Request *AuthorizeRequest
+	// ReturnTo is an own path to go to when there is no Request.
+	ReturnTo string
+
+	// Set as they become known.
+	Tenant     TenantID
+	Connection ConnectionID
+	Session    SessionID
+	Email      string // what was typed; display and login_hint only
+
+	CreatedAt time.Time
+	ExpiresAt time.Time // at most 10 minutes after CreatedAt
+	// Version grows by one with every step; derived secrets (state, nonce,
+	// verifier) depend on it, so that those of an earlier step are dead.
+	Version int64
+}
+
+// Logins keeps login transactions. They belong to no tenant until the person
+// has said which.
+type Logins interface {
+	// BeginLogin stores a new transaction. ErrExists.
+	BeginLogin(ctx context.Context, l Login) error
+	// Login returns one that has not expired at now. ErrNotFound.
+	Login(ctx context.Context, id LoginID, now time.Time) (Login, error)
+	// AdvanceLogin replaces the transaction if the stored version is l.Version
+	// and the stored step is not StepDone; it stores l.Version+1. It is the
+	// single-use gate of every step: of N concurrent calls with one version,
+	// one returns nil and the others ErrConsumed.
+	AdvanceLogin(ctx context.Context, l Login, now time.Time) error
+}

@@ -1,0 +1,66 @@
+package storage
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Tenant is a customer of the monitoring product.
+type Tenant struct {
+	ID   TenantID
+	Slug string // 1 to 63 of [a-z0-9-], unique; what people and URLs say
+	Name string
+
+	// SuspendedAt is set while the tenant is suspended: nothing of it is live.
+	SuspendedAt   time.Time
+	SuspendReason string
+	// TokensNotBefore kills access tokens issued earlier. Resuming a tenant
+	// sets it: keys and grants revive, access tokens do not.
+	TokensNotBefore time.Time
+
+	Policy    TenantPolicy
+	CreatedAt time.Time
+	Version   int64 // grows by one with every change
+}
+
+// TenantPolicy is what a tenant's administrators decide for their people.
+type TenantPolicy struct {
+	// SessionLifetime and SessionIdle tighten the deployment's 24 h and 1 h;
+	// zero keeps them.
+	SessionLifetime time.Duration `json:"session_lifetime,omitempty"`
+	SessionIdle     time.Duration `json:"session_idle,omitempty"`
+	// OnlyListedClients closes the tenant to every platform client that is not
+	// in Clients. The tenant's own clients are always usable.
+	OnlyListedClients bool       `json:"only_listed_clients,omitempty"`
+	Clients           []ClientID `json:"clients,omitempty"`
+}
+
+// MayUse reports whether the tenant's people may use the client: its own, and
+// the platform's as far as the policy lists them.
+func (t Tenant) MayUse(c Client) bool {
+	if c.Owner != "" {
+		return c.Owner == t.ID
+	}
+	return !t.Policy.OnlyListedClients || slices.Contains(t.Policy.Clients, c.ID)
+}
+
+// Tenants keeps the tenants themselves.
+type Tenants interface {
+	// CreateTenant adds a tenant. ErrExists: the id or the slug is taken.
+	CreateTenant(ctx context.Context, t Tenant, ev Event) error
+	// UpdateTenant replaces everything but the id, if the stored version is
+	// t.Version; it stores t.Version+1. ErrConflict: it is not. ErrNotFound.
+	UpdateTenant(ctx context.Context, t Tenant, ev Event) error
+	TenantReader
+}
+
+// TenantReader finds tenants.
+type TenantReader interface {
+	// TenantByID returns ErrNotFound for an unknown id.
+	TenantByID(ctx context.Context, id TenantID) (Tenant, error)
+	// TenantBySlug returns ErrNotFound for an unknown slug.
+	TenantBySlug(ctx context.Context, slug string) (Tenant, error)
+	// ListTenants returns all tenants in the order of their slugs.
+	ListTenants(ctx context.Context) ([]Tenant, error)
+}
