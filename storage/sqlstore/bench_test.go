@@ -1,0 +1,97 @@
+package sqlstore
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/watchgate/watchgate/internal/pgtest"
+	"github.com/watchgate/watchgate/internal/token"
+	"github.com/watchgate/watchgate/storage"
+)
+
+// benchStore is a store with one tenant, client and resource server, on a
+// database that writes every commit to the disk.
+func benchStore(b testing.TB, dsn string) (*Store, storage.AccessToken) {
+	b.Helper()
+	ctx := context.Background()
+	if err := Migrate(ctx, dsn); err != nil {
+		b.Fatal(err)
+	}
+	s, err := Open(ctx, Config{DSN: dsn})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	for _, err := range []error{
+		s.CreateTenant(ctx, storage.Tenant{ID: "ten_bench", Slug: "bench"}, benchEvent()),
+		s.CreateClient(ctx, storage.Client{ID: "bench"}, benchEvent()),
+		s.CreateResourceServer(ctx, storage.ResourceServer{ID: "rs_bench", Secrets: []storage.Secret{token.Seal("x", benchNow, time.Time{})},
+			Scopes: []storage.Scope{{Name: "monitor:read", Description: "See your monitors"}}}, benchEvent()),
+		s.Prepare(ctx, benchNow),
+	} {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	a := benchToken()
+	if err := s.Tenant("ten_bench").IssueToken(ctx, a, benchEvent()); err != nil {
+		b.Fatal(err)
+	}
+	return s, a
+}
+
+var benchNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func benchEvent() storage.Event {
+	return storage.Event{ID: storage.NewEventID(benchNow), Time: benchNow, Kind: "token.issued", Outcome: "success",
+		IP: "192.0.2.1", RequestID: "0123456789abcdef", Client: "bench"}
+}
+
+func benchToken() storage.AccessToken {
+	end := benchNow.Add(time.Hour)
+	ref, _ := token.Parse(token.Access, token.New(token.Access, end))
+	return storage.AccessToken{Ref: ref, ID: storage.NewTokenID(benchNow), Client: "bench",
+		Scopes: []string{"monitor:read"}, IssuedAt: benchNow, ExpiresAt: end}
+}
+
+func BenchmarkPostgres(b *testing.B) {
+	server := pgtest.New(b, pgtest.Options{Durable: true})
+	s, a := benchStore(b, server.DSN("postgres"))
+	operations(b, s, a)
+}
+
+func BenchmarkSQLite(b *testing.B) {
+	s, a := benchStore(b, filepath.Join(b.TempDir(), "bench.db"))
+	operations(b, s, a)
+}
+
+func operations(b *testing.B, s *Store, a storage.AccessToken) {
+	ctx := context.Background()
+	b.Run("Introspect", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(4)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, found, err := s.Introspect(ctx, "rs_bench", a.Ref); err != nil || found == nil {
+					b.Error(found, err)
+					return
+				}
+			}
+		})
+	})
+	b.Run("IssueToken", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(8)
+		t := s.Tenant("ten_bench")
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := t.IssueToken(ctx, benchToken(), benchEvent()); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+}

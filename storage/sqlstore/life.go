@@ -1,0 +1,47 @@
+package sqlstore
+
+import (
+	"github.com/watchgate/watchgate/storage"
+)
+
+// What a credential's life hangs on, under the aliases of every lookup: its
+// tenant t, its client kc, its user u, its connection n, and its session s and
+// grant g where it has one. What should be there and is not counts as dead since
+// the first millisecond: a lookup fails closed.
+const (
+	lifeJoins = `
+		LEFT JOIN tenants t ON t.id = x.tenant_id
+		LEFT JOIN clients kc ON kc.id = x.client_id
+		LEFT JOIN users u ON u.tenant_id = x.tenant_id AND u.id = x.user_id
+		LEFT JOIN connections n ON n.tenant_id = x.tenant_id AND n.id = x.connection_id
+		LEFT JOIN sessions s ON s.tenant_id = x.tenant_id AND s.id = x.session_id`
+	grantJoin = `
+		LEFT JOIN grants g ON g.tenant_id = x.tenant_id AND g.id = x.grant_id`
+
+	lifeColumns = `
+		CASE WHEN t.id IS NULL THEN 1 ELSE t.suspended_at END,
+		CASE WHEN kc.id IS NULL THEN 1 ELSE kc.disabled_at END,
+		CASE WHEN x.user_id = '' THEN NULL WHEN u.id IS NULL THEN 1 ELSE u.disabled_at END,
+		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.ended_at END,
+		CASE WHEN x.connection_id = '' THEN NULL WHEN n.id IS NULL THEN 1 ELSE n.disabled_at END`
+	grantLifeColumns = `,
+		CASE WHEN x.grant_id = '' THEN NULL WHEN g.id IS NULL THEN 1 ELSE g.revoked_at END, g.expires_at`
+)
+
+func lifeFields(l *storage.Life) []any {
+	return []any{at(&l.TenantSuspendedAt), at(&l.ClientDisabledAt), at(&l.UserDisabledAt),
+		at(&l.SessionEndedAt), at(&l.ConnectionDisabledAt)}
+}
+
+func grantLifeFields(l *storage.Life) []any {
+	return []any{at(&l.GrantRevokedAt), at(&l.GrantExpiresAt)}
+}
+
+// of fills in what a life says about its tenant. A refresh token survives a
+// suspension (it is a grant's), a code and an access token do not.
+func lifeOf(l *storage.Life, t storage.Tenant, survives bool) {
+	l.TenantID, l.TenantSlug = t.ID, t.Slug
+	if !survives {
+		l.TokensNotBefore = t.TokensNotBefore
+	}
+}

@@ -1,0 +1,299 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/watchgate/watchgate/migrations"
+)
+
+// postgres runs SQL on PostgreSQL, through one pool of connections for each
+// role.
+type postgres struct {
+	app, lookup *pgxpool.Pool
+	seen        func(int)
+	gather      gatherer
+}
+
+// The roles, made by the migrations.
+const (
+	appRole    = "watchgate_app"
+	lookupRole = "watchgate_lookup"
+)
+
+const (
+	// connectTimeout bounds one attempt to reach the server, so that a server
+	// that is away is an error and not a wait.
+	connectTimeout = 2 * time.Second
+	defaultConns   = 16
+	// tries bounds how often a unit is run that the server gave up in favour of
+	// another (a deadlock), or that found no partition.
+	tries = 4
+)
+
+// gatherings is how many transactions of free units run at once: two keep the
+// disk and the processor busy at the same time.
+const gatherings = 2
+
+const setTenant = "SELECT set_config('watchgate.tenant', $1, true)"
+
+// postgresDB opens a database as the DSN's own role.
+func postgresDB(dsn string) (*sql.DB, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, errDSN
+	}
+	cfg.ConnectTimeout = connectTimeout
+	return stdlib.OpenDB(*cfg), nil
+}
+
+// errDSN says nothing of what the DSN holds.
+var errDSN = errors.New("sqlstore: the DSN is no valid postgres:// URL")
+
+func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
+	// A query by hash or by key has one good plan, for every value: it is made
+	// once. Nothing scans a table, whatever a planner without statistics
+	// believes of a new one.
+	app, err := openPool(ctx, cfg, appRole, map[string]string{"plan_cache_mode": "force_generic_plan"})
+	if err != nil {
+		return nil, err
+	}
+	lookup, err := openPool(ctx, cfg, lookupRole, map[string]string{
+		"plan_cache_mode":               "force_generic_plan",
+		"default_transaction_read_only": "on",
+		"enable_seqscan":                "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+	})
+	if err != nil {
+		app.Close()
+		return nil, err
+	}
+	p := &postgres{app: app, lookup: lookup, seen: cfg.OnRoundTrip}
+	p.gather.send, p.gather.atOnce = p.sendGathered, gatherings
+	if err := checkSchema(ctx, p, migrations.PostgreSQL); err != nil {
+		return nil, errors.Join(noSchema(err), p.close())
+	}
+	return &Store{engine: p, upkeep: p}, nil
+}
+
+// openPool makes the pool of one role.
+func openPool(ctx context.Context, cfg Config, role string, settings map[string]string) (*pgxpool.Pool, error) {
+	pool, err := pgxpool.ParseConfig(cfg.DSN)
+	if err != nil {
+		return nil, errDSN
+	}
+	pool.MaxConns = defaultConns
+	if cfg.MaxConns > 0 {
+		pool.MaxConns = int32(cfg.MaxConns)
+	}
+	pool.ConnConfig.ConnectTimeout = connectTimeout
+	pool.ConnConfig.RuntimeParams["application_name"] = role
+	for name, value := range settings {
+		pool.ConnConfig.RuntimeParams[name] = value
+	}
+	pool.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET ROLE "+role)
+		return err
+	}
+	out, err := pgxpool.NewWithConfig(ctx, pool)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	return out, nil
+}
+
+func (p *postgres) close() error {
+	p.app.Close()
+	p.lookup.Close()
+	return nil
+}
+
+// run sends the whole unit at once. Without a BEGIN, what stands before one
+// Sync message is one transaction (protocol 55.2.4, pipelining): a statement that
+// fails undoes those before it, and those after it are not run.
+func (p *postgres) run(ctx context.Context, u *unit) (rows int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	if u.free {
+		if rows, err := p.gather.run(ctx, u); !errors.Is(err, errAlone) {
+			return rows, wrapped(u.what, err)
+		}
+	}
+	for range tries {
+		rows, err = p.send(ctx, u)
+		if err == nil {
+			return rows, nil
+		}
+		if noRoom(err) && len(u.rooms) > 0 {
+			if err := p.prepare(ctx, u.rooms...); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if !again(err) {
+			break
+		}
+	}
+	return 0, wrap(u.what, err)
+}
+
+func (p *postgres) send(ctx context.Context, units ...*unit) (int64, error) {
+	var b pgx.Batch
+	for _, u := range units {
+		queue(&b, u)
+	}
+	p.seen(b.Len())
+	results := p.app.SendBatch(ctx, &b)
+	var rows int64
+	var err error
+	for _, u := range units {
+		var n int64
+		if n, err = collect(results, u.statements); err != nil {
+			break
+		}
+		rows += n
+	}
+	if closeErr := results.Close(); err == nil {
+		// The commit's own failure, if any, comes with the end of the answer.
+		err = closeErr
+	}
+	if err != nil {
+		return 0, err
+	}
+	return rows, nil
+}
+
+// queue adds a unit to a batch. Units of several tenants may follow each other:
+// each starts by naming its own.
+func queue(b *pgx.Batch, u *unit) {
+	b.Queue(setTenant, u.tenant)
+	for _, s := range u.statements {
+		if s.counted != "" {
+			b.Queue(s.counted, s.args...)
+		} else {
+			b.Queue(s.plain, s.args...)
+		}
+	}
+}
+
+// sendGathered runs free units in one transaction. When the server refused one of
+// them, none was executed, and each is run alone; when the connection broke,
+// nobody knows, and none is run again.
+func (p *postgres) sendGathered(ctx context.Context, gathered []*gathered) {
+	units := make([]*unit, len(gathered))
+	for i, w := range gathered {
+		units[i] = w.unit
+	}
+	_, err := p.send(ctx, units...)
+	var refused *pgconn.PgError
+	if err != nil && (errors.As(err, &refused) || sentinel(err) || pgconn.SafeToRetry(err)) {
+		err = errAlone
+	}
+	settle(gathered, err)
+}
+
+// collect reads the answers to one unit in their order; the first failure names
+// the statement that failed.
+func collect(results pgx.BatchResults, statements []statement) (int64, error) {
+	if _, err := results.Exec(); err != nil {
+		return 0, err
+	}
+	var rows int64
+	for i := range statements {
+		tag, err := results.Exec()
+		if err != nil {
+			return 0, postgresError(err, statements[i])
+		}
+		if statements[i].counted == "" {
+			rows += tag.RowsAffected()
+		}
+	}
+	return rows, nil
+}
+
+// read asks once more when the connection turns out to be dead: a question
+// changes nothing, and after a restart of the server every pooled connection is.
+func (p *postgres) read(ctx context.Context, in scope, queries ...query) error {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	err := p.ask(ctx, in, queries)
+	if err != nil && ctx.Err() == nil && lost(err) {
+		err = p.ask(ctx, in, queries)
+	}
+	if err != nil {
+		return wrap(in.what, err)
+	}
+	return nil
+}
+
+func (p *postgres) ask(ctx context.Context, in scope, queries []query) error {
+	pool := p.app
+	if in.lookup {
+		pool = p.lookup
+	}
+	if in.tenant == "" && len(queries) == 1 {
+		p.seen(1)
+		rows, err := pool.Query(ctx, queries[0].sql, queries[0].args...)
+		if err != nil {
+			return err
+		}
+		return each(rows, queries[0].scan)
+	}
+	var b pgx.Batch
+	if in.tenant != "" {
+		b.Queue(setTenant, in.tenant)
+	}
+	for _, q := range queries {
+		b.Queue(q.sql, q.args...)
+	}
+	p.seen(b.Len())
+	results := pool.SendBatch(ctx, &b)
+	err := answers(results, in, queries)
+	return errors.Join(err, results.Close())
+}
+
+func answers(results pgx.BatchResults, in scope, queries []query) error {
+	if in.tenant != "" {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	for _, q := range queries {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		if err := each(rows, q.scan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func each(rows pgx.Rows, scan func(row) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// lost reports whether the connection broke before the server said anything
+// about the question.
+func lost(err error) bool {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		return said.Code == adminShutdown || said.Code == crashShutdown
+	}
+	var connect *pgconn.ConnectError
+	return !errors.As(err, &connect)
+}

@@ -1,0 +1,56 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/watchgate/watchgate/storage"
+)
+
+var (
+	insertAccess = some(insert("access_tokens", under(accessColumns)))
+	revokeAccess = one(`UPDATE access_tokens SET revoked_at = COALESCE(revoked_at, $4)
+		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3`)
+
+	// Of concurrent refreshes each waits for the row of the one before and then
+	// finds a rotation to the same successor, as a retry does.
+	rotateRefresh = one(`UPDATE refresh_tokens SET rotated_at = COALESCE(rotated_at, $4), successor = $5
+		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3
+		AND (rotated_at IS NULL OR (rotated_at > $6 AND successor = $5 AND NOT EXISTS (
+			SELECT 1 FROM refresh_tokens n WHERE n.hash = $5 AND n.bucket = $7 AND n.rotated_at IS NOT NULL)))
+		AND EXISTS (SELECT 1 FROM grants g
+			WHERE g.tenant_id = $1 AND g.id = refresh_tokens.grant_id AND g.revoked_at IS NULL)`)
+	insertSuccessor = some(insert("refresh_tokens", under(refreshColumns)) + " ON CONFLICT (hash, bucket) DO NOTHING")
+)
+
+// IssueToken implements storage.Tokens.
+func (t *Tenant) IssueToken(ctx context.Context, a storage.AccessToken, ev storage.Event) error {
+	u := newUnit(t.id, "issue token")
+	u.free = true
+	u.do(insertAccess, owned(t.id, accessArgs(a))...)
+	u.needs("access_tokens", a.Ref.Bucket)
+	u.event(ev)
+	return write(ctx, t.engine, u)
+}
+
+// RotateRefresh implements storage.Tokens.
+func (t *Tenant) RotateRefresh(ctx context.Context, in storage.RotateRefresh, ev storage.Event) error {
+	u := newUnit(t.id, "rotate refresh token")
+	next := in.Successor
+	u.must(storage.ErrConsumed, rotateRefresh, t.id, in.Old.Hash[:], int64(in.Old.Bucket), when(in.At),
+		next.Ref.Hash[:], when(in.At.Add(-storage.RetryWindow)), int64(next.Ref.Bucket))
+	u.do(insertSuccessor, owned(t.id, refreshArgs(next))...)
+	u.do(insertAccess, owned(t.id, accessArgs(in.Access))...)
+	u.needs("refresh_tokens", next.Ref.Bucket)
+	u.needs("access_tokens", in.Access.Ref.Bucket)
+	u.event(ev)
+	return write(ctx, t.engine, u)
+}
+
+// RevokeToken implements storage.Tokens.
+func (t *Tenant) RevokeToken(ctx context.Context, ref storage.TokenRef, at time.Time, ev storage.Event) error {
+	u := newUnit(t.id, "revoke token")
+	u.must(storage.ErrNotFound, revokeAccess, t.id, ref.Hash[:], int64(ref.Bucket), when(at))
+	u.event(ev)
+	return write(ctx, t.engine, u)
+}
