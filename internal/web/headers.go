@@ -1,0 +1,85 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+)
+
+// The policies of SE-12. What answers a program may load nothing at all; a page
+// may load the styles and images of this server.
+const (
+	policyAPI  = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	policyPage = "default-src 'none'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+const policyHeader = "Content-Security-Policy"
+
+// commonHeaders are on every answer (SE-14).
+func commonHeaders(h http.Header, https bool) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set(policyHeader, policyAPI)
+	if https {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+}
+
+func pageHeaders(h http.Header) {
+	h.Set(policyHeader, policyPage)
+	h.Set("Cache-Control", "no-store")
+}
+
+// allowAnyOrigin lets scripts of any origin read the answer. There is no
+// Access-Control-Allow-Credentials: no cookie is ever looked at.
+func allowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, X-Request-Id, Retry-After")
+}
+
+func writePreflight(w http.ResponseWriter, methods []string) {
+	h := w.Header()
+	allowAnyOrigin(h)
+	h.Set("Access-Control-Allow-Methods", strings.Join(methods, ", "))
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, MCP-Protocol-Version")
+	h.Set("Access-Control-Max-Age", "600") // seconds
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// AllowFormAction lets this page's forms lead, by way of redirects, to an
+// origin ("https://app.example.com") or a scheme ("com.example.app:"). Browsers
+// check form-action on every hop after a POST (SE-13). The caller has proven
+// the origin; one that is no single CSP source is not added.
+func AllowFormAction(w http.ResponseWriter, origin string) {
+	addSource(w.Header(), "form-action", origin)
+}
+
+// AllowScript lets this page run one inline script: hash is the base64 of its
+// SHA-256, with or without the prefix "sha256-".
+func AllowScript(w http.ResponseWriter, hash string) {
+	hash = strings.TrimPrefix(strings.Trim(hash, "'"), "sha256-")
+	if hash != "" {
+		addSource(w.Header(), "script-src", "'sha256-"+hash+"'")
+	}
+}
+
+// addSource adds one source to one directive of the answer's policy.
+func addSource(h http.Header, directive, source string) {
+	if source == "" || strings.ContainsFunc(source, notSource) {
+		return
+	}
+	policy := strings.Split(h.Get(policyHeader), "; ")
+	for i, d := range policy {
+		name, _, _ := strings.Cut(d, " ")
+		if name == directive {
+			policy[i] = strings.TrimSuffix(d, " 'none'") + " " + source
+			h.Set(policyHeader, strings.Join(policy, "; "))
+			return
+		}
+	}
+	h.Set(policyHeader, strings.Join(append(policy, directive+" "+source), "; "))
+}
+
+// notSource finds what would end a source and begin something else.
+func notSource(r rune) bool { return r <= ' ' || r >= 0x7f || r == ';' || r == ',' }

@@ -1,0 +1,158 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// DefaultMaxBody is the largest request body, in bytes, unless Config says
+// otherwise (TK-23).
+const DefaultMaxBody = 64 << 10
+
+// Config is what an edge needs.
+type Config struct {
+	Log *slog.Logger     // nil: nothing is logged
+	Now func() time.Time // nil: time.Now
+	// Hosts are the accepted Host values; others get 421 (SE-19). Empty: any.
+	Hosts []string
+	// TrustedProxies is the number of reverse proxies in front, each of which
+	// appends to X-Forwarded-For. 0: the header is not read (SE-18).
+	TrustedProxies int
+	// HTTPS says that browsers reach this server by https, here or at a proxy.
+	HTTPS bool
+	// ErrorPage writes errors for people. nil: JSON.
+	ErrorPage ErrorWriter
+	MaxBody   int64 // bytes; 0: DefaultMaxBody
+	// Registerer gets the request metrics; nil: none are kept.
+	Registerer prometheus.Registerer
+}
+
+// Mux is the routes and the edge in front of them. Register everything before
+// the first request.
+type Mux struct {
+	cfg     Config
+	routes  *http.ServeMux
+	hosts   map[string]bool
+	pages   map[string]bool     // paths whose errors people read
+	browser map[string][]string // path of a Browser route: its methods
+	metrics *metrics
+}
+
+// NewMux returns an edge without routes.
+func NewMux(cfg Config) *Mux {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.ErrorPage == nil {
+		cfg.ErrorPage = WriteOAuthError
+	}
+	return &Mux{
+		cfg: cfg, routes: http.NewServeMux(), hosts: hostSet(cfg.Hosts),
+		pages: map[string]bool{}, browser: map[string][]string{}, metrics: newMetrics(cfg.Registerer),
+	}
+}
+
+// API registers a handler whose errors are JSON ([WriteOAuthError]). The answer
+// is not stored unless the handler says otherwise.
+func (m *Mux) API(pattern string, h Handler) {
+	m.register(pattern, WriteOAuthError, h, func(h http.Header) { h.Set("Cache-Control", "no-store") })
+}
+
+// Browser is API for endpoints that scripts of any origin may call without
+// cookies (TK-21, MD-08): it answers preflights, too.
+func (m *Mux) Browser(pattern string, h Handler) {
+	m.preflight(pattern)
+	m.register(pattern, WriteOAuthError, h, func(h http.Header) {
+		h.Set("Cache-Control", "no-store")
+		allowAnyOrigin(h)
+	})
+}
+
+// Page registers a handler for people: HTML headers (SE-12 to SE-14), nothing
+// stored, and errors written by Config.ErrorPage.
+func (m *Mux) Page(pattern string, h Handler) {
+	_, path := split(pattern)
+	m.pages[path] = true
+	m.register(pattern, m.cfg.ErrorPage, h, pageHeaders)
+}
+
+// Handle registers a plain handler, for static files.
+func (m *Mux) Handle(pattern string, h http.Handler) {
+	m.routes.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if x, ok := w.(*exchange); ok {
+			x.routed = true
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (m *Mux) register(pattern string, onError ErrorWriter, h Handler, headers func(http.Header)) {
+	m.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		headers(w.Header())
+		if x, ok := w.(*exchange); ok {
+			x.onError = onError
+		}
+		if err := h(w, r); err != nil {
+			m.fail(w, r, AsError(err), onError)
+		}
+	}))
+}
+
+// fail writes a refusal, unless an answer is already on its way; the log has it
+// in both cases.
+func (m *Mux) fail(w http.ResponseWriter, r *http.Request, e *Error, write ErrorWriter) {
+	x, ok := w.(*exchange)
+	if ok {
+		x.failure = e
+	}
+	if ok && x.status != 0 {
+		return
+	}
+	w.Header().Del("Content-Length")
+	setHeaders(w.Header(), e.Header)
+	write(w, r, e)
+}
+
+// programs are where programs call; elsewhere people read the errors.
+var programs = []string{"/oauth2/", "/.well-known/", "/v1/", "/scim/", "/forward-auth"}
+
+// peopleRead says who reads an error on a path that no handler took.
+func (m *Mux) peopleRead(path string) bool {
+	return m.pages[path] || !slices.ContainsFunc(programs, func(prefix string) bool {
+		return strings.HasPrefix(path+"/", prefix)
+	})
+}
+
+// preflight registers the OPTIONS answer of a Browser route, once per path.
+func (m *Mux) preflight(pattern string) {
+	method, path := split(pattern)
+	methods, known := m.browser[path]
+	if !slices.Contains(methods, method) {
+		m.browser[path] = append(methods, method)
+	}
+	if known {
+		return
+	}
+	m.Handle("OPTIONS "+path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writePreflight(w, m.browser[path])
+	}))
+}
+
+// split takes a ServeMux pattern apart.
+func split(pattern string) (method, path string) {
+	if method, path, ok := strings.Cut(pattern, " "); ok {
+		return method, strings.TrimSpace(path)
+	}
+	return "", pattern
+}

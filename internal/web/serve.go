@@ -1,0 +1,119 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/watchgate/watchgate/internal/origin"
+)
+
+// Limits on a request before it is parsed (TK-23).
+const (
+	maxHeader     = 16 << 10 // bytes of request line and headers
+	maxParameters = 64
+	maxUserAgent  = 256 // bytes kept
+)
+
+// ServeHTTP takes a request through the edge:
+//
+//  1. a random id and the origin, into the context and the log line;
+//  2. the headers of every answer;
+//  3. host, method, header, query and body limits;
+//  4. the route, whose handler's errors are written by its error writer;
+//  5. what no handler took (404, 405), by the writer that suits the path;
+//  6. one log line and the metrics, whatever happened, a panic included.
+func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, started: m.cfg.Now(), id: newRequestID(), ip: clientIP(r, m.cfg.TrustedProxies)}
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	ctx = origin.With(ctx, origin.Origin{RequestID: x.id, IP: x.ip, UserAgent: userAgent(r)})
+	x.request = r.WithContext(ctx)
+	defer m.finish(x)
+	commonHeaders(w.Header(), m.cfg.HTTPS)
+	if e := m.admit(r); e != nil {
+		m.refuse(x, e)
+		return
+	}
+	x.request.Body = http.MaxBytesReader(w, r.Body, m.cfg.MaxBody)
+	m.routes.ServeHTTP(x, x.request)
+	if !x.routed {
+		m.refuse(x, unrouted(x.muxStatus))
+	}
+}
+
+// finish is deferred: it turns a panic into a 500 and writes the log line.
+func (m *Mux) finish(x *exchange) {
+	cause := recover()
+	err, _ := cause.(error)
+	aborted := errors.Is(err, http.ErrAbortHandler)
+	if cause != nil && !aborted {
+		x.panicStack = debug.Stack()
+		m.refuse(x, internal(asCause(cause)))
+	}
+	m.record(x)
+	if aborted { // asks the server to cut the connection without a word
+		panic(cause)
+	}
+}
+
+// admit applies the limits that need no route.
+func (m *Mux) admit(r *http.Request) *Error {
+	switch {
+	case len(m.hosts) > 0 && !m.hosts[canonicalHost(r.Host)]:
+		return Refuse(http.StatusMisdirectedRequest, "invalid_request", "This server does not answer for that host.", nil)
+	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
+		return Refuse(http.StatusMethodNotAllowed, "invalid_request", "The method is not allowed here.", nil).With("Allow", "GET, POST")
+	case headerSize(r) > maxHeader:
+		return Refuse(http.StatusRequestHeaderFieldsTooLarge, "invalid_request", "The request header is too large.", nil)
+	case strings.Count(r.URL.RawQuery, "&") >= maxParameters:
+		return Refuse(http.StatusBadRequest, "invalid_request", "The request has too many parameters.", nil)
+	case r.ContentLength > m.cfg.MaxBody:
+		return tooLarge(nil)
+	}
+	return nil
+}
+
+// refuse writes an error that no handler returned.
+func (m *Mux) refuse(x *exchange, e *Error) {
+	x.routed = true
+	h := x.Header()
+	h.Del("Location")
+	h.Del("Content-Type")
+	if x.onError == nil {
+		x.onError = WriteOAuthError
+		if m.peopleRead(x.request.URL.Path) {
+			pageHeaders(h)
+			x.onError = m.cfg.ErrorPage
+		}
+	}
+	m.fail(x, x.request, e, x.onError)
+}
+
+// unrouted is the error for ServeMux's own answers. A redirect to a cleaner
+// path is among them and becomes 404: every path has one spelling (MD-02).
+func unrouted(status int) *Error {
+	switch status {
+	case http.StatusMethodNotAllowed:
+		return Refuse(status, "invalid_request", "The method is not allowed here.", nil)
+	case http.StatusBadRequest:
+		return Refuse(status, "invalid_request", "The request is malformed.", nil)
+	}
+	return Refuse(http.StatusNotFound, "not_found", "There is nothing here.", nil)
+}
+
+// newRequestID returns 16 characters of 80 random bits.
+func newRequestID() string { return strings.ToLower(rand.Text()[:16]) }
+
+// headerSize is about the number of bytes of request line and headers.
+func headerSize(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + 4
+		}
+	}
+	return n
+}
