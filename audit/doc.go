@@ -1,0 +1,37 @@
+// Package audit is the vocabulary of the audit trail: one constructor for each
+// kind of event, and nothing else makes an event. A constructor is called where
+// the decision is made, and its event is stored in the same transaction as the
+// change (see package storage).
+//
+// Every kind is dotted, an object and what happened to it:
+//
+//	session.started  session.ended  sign_in.refused
+//	consent.given  consent.denied  consent.withdrawn
+//	authorize.refused
+//	code.issued  code.redeemed  code.refused  code.replayed
+//	token.issued  token.refreshed  token.revoked
+//	refresh.reused  refresh.refused  grant.revoked
+//	client.auth_failed  introspection.refused  cross_tenant.denied
+//	tenant.created  tenant.updated  tenant.suspended  tenant.resumed
+//	client.created  client.updated  client.disabled  client.enabled
+//	client.secret_rotated
+//	resource_server.created  resource_server.updated
+//	resource_server.disabled  resource_server.enabled
+//	resource_server.secret_rotated
+//	connection.created  connection.updated  connection.disabled
+//	connection.enabled
+//	domain.verified  domain.removed
+//	user.updated  user.disabled  user.enabled
+//	signing_keys.changed
+//
+// The outcome is "success" or "refused"; the reason is a short stable code. The
+// actor is who did it: the one in the context ([WithActor]) before the one that
+// the constructor knows before "system". The origin comes from the context
+// (package origin), the tenant from the handle that stores the event.
+//
+// No event carries a secret, the hash of one, or a token. Texts that strangers
+// choose are cut, and their control and bidirectional characters escaped
+// (AU-05), so that no sink has to.
+//
+// The package does not store, search or export events.
+package audit
