@@ -1,0 +1,88 @@
+package templates
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// DemoAppPage is the page at / of the demo monitoring API, in the part of an app that signs people in with Watchgate.
+type DemoAppPage struct {
+	AppName string // the client's name, as the consent page shows it
+
+	// Before the sign-in.
+	SignInURL string       // starts the authorization code flow
+	People    []DemoPerson // who to be at the demo identity provider
+
+	// After the sign-in; User is nil before it.
+	User         *DemoUser
+	Calls        []DemoCall
+	CallAgainURL string // makes the calls once more with the same token; empty hides the link
+	SignOut      string // path that the sign-out form posts to
+	Hidden       []Field
+
+	// Problem is shown at the top when the last sign-in came back with an error.
+	Problem *DemoProblem
+}
+
+// DemoUser is what the app learned from the ID token and the token response.
+type DemoUser struct {
+	Name    string
+	Email   string
+	Tenant  string   // the tenant's slug
+	Scopes  []string // granted
+	Expires string   // when the access token ends, written for people
+}
+
+// DemoProblem is an OAuth error response.
+type DemoProblem struct {
+	Code        string // the error parameter
+	Description string // error_description; may be empty
+}
+
+// DemoCall is one request to the API with the access token, and what came back.
+type DemoCall struct {
+	Method  string
+	Path    string
+	Status  int    // HTTP status of the answer; 0 when there was none
+	Note    string // why the call is here and what its answer shows
+	Refusal bool   // the app expects to be refused: a refusal is the good outcome
+	Table   *DemoTable
+	Body    string // the answer as text; shown folded beside a table, open without one
+}
+
+// DemoTable is a list from the API. Cells that hold a state of a monitor, a check or an alert are marked by colour as well.
+type DemoTable struct {
+	Caption string
+	Columns []string
+	Rows    [][]string
+}
+
+// StatusText is the number with its standard words.
+func (c DemoCall) StatusText() string { return http.StatusText(c.Status) }
+
+// AsExpected tells whether the answer is what the demo wants to show.
+func (c DemoCall) AsExpected() bool {
+	if c.Refusal {
+		return c.Status >= 400 && c.Status < 500
+	}
+	return c.Status >= 200 && c.Status < 300
+}
+
+// Tone is the stylesheet's class for a cell that names a state; empty for all other cells.
+func (DemoTable) Tone(cell string) string {
+	switch strings.ToLower(cell) {
+	case "up", "ok", "passing", "resolved", "closed", "success", "passed", "healthy":
+		return "good"
+	case "down", "failed", "failing", "critical", "error", "timeout":
+		return "bad"
+	case "open", "degraded", "warning", "acknowledged", "slow", "firing", "pending":
+		return "warn"
+	}
+	return ""
+}
+
+var demoApp = document("demo_app")
+
+// DemoApp writes the page for both states.
+func DemoApp(w io.Writer, p DemoAppPage) error { return render(w, demoApp, p) }
