@@ -1,0 +1,17 @@
+// Package introspect answers the question that the product exists for: is this
+// credential good, for this scope, for this tenant, right now? It is RFC 7662 at
+// POST /oauth2/introspect.
+//
+// It owns who may ask (registered, enabled resource servers, and nobody else)
+// and the decision. An active token is described as far as it concerns the
+// asker; everything else, whatever the reason, is {"active":false}, byte for
+// byte. A store that is away is 503, never "inactive".
+//
+//	tenant=acme        the tenant of the API call: slug or id. A token of another
+//	                   tenant is inactive.
+//	scope=a b          what the API call needs: a token without all of them is
+//	                   inactive, and the answer's scope is narrowed to them.
+//
+// It does not know SQL (package sqlstore), how tokens are issued (package
+// authz), or their format (package token). A cache goes in front of [Lookup].
+package introspect

@@ -1,0 +1,452 @@
+package introspect_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/watchgate/watchgate/internal/token"
+	"github.com/watchgate/watchgate/introspect"
+	"github.com/watchgate/watchgate/storage"
+)
+
+const inactive = `{"active":false}`
+
+func tok(s string) url.Values { return url.Values{"token": {s}} }
+
+func TestAnswerOnTheWire(t *testing.T) {
+	w := newWorld(t)
+	rec := w.ask(tok(w.issue(plain)))
+	want := `{"active":true,"scope":"monitor:read alert:write","client_id":"demo-spa","username":"alice@acme.test",` +
+		`"token_type":"Bearer","exp":1795347000,"iat":1795343400,"nbf":1795343400,"sub":"` + string(w.alice.ID) + `",` +
+		`"aud":"https://api.example.com","iss":"https://auth.example.com","jti":"tok_1",` +
+		`"tenant_id":"` + string(w.acme.ID) + `","tenant":"acme","amr":["pwd","otp"],"acr":"mfa","auth_time":1795343340}`
+	if got := rec.Body.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if h := rec.Header(); rec.Code != 200 || h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", rec.Code, h)
+	}
+}
+
+func TestClientCredentialsTokenHasTheClientAsSubject(t *testing.T) {
+	w := newWorld(t)
+	s := token.New(token.Access, start.Add(time.Hour))
+	ref, err := token.Parse(token.Access, s)
+	must(t, err)
+	must(t, w.store.Tenant(w.acme.ID).IssueToken(context.Background(), storage.AccessToken{
+		Ref: ref, ID: "tok_2", Client: w.m2m.ID, Scopes: []string{"monitor:read"}, IssuedAt: start, ExpiresAt: start.Add(time.Hour),
+	}, event("token.issued")))
+	want := `{"active":true,"scope":"monitor:read","client_id":"demo-m2m","token_type":"Bearer","exp":1795347000,"iat":1795343400,` +
+		`"nbf":1795343400,"sub":"demo-m2m","aud":"https://api.example.com","iss":"https://auth.example.com","jti":"tok_2",` +
+		`"tenant_id":"` + string(w.acme.ID) + `","tenant":"acme"}`
+	if got := w.ask(tok(s)).Body.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestTenantAndScopeNarrow(t *testing.T) {
+	w := newWorld(t)
+	s := w.issue(plain)
+	for name, c := range map[string]struct {
+		form  url.Values
+		scope string // "-": inactive
+	}{
+		"tenant by slug":          {url.Values{"tenant": {"acme"}}, "monitor:read alert:write"},
+		"tenant by id":            {url.Values{"tenant": {string(w.acme.ID)}}, "monitor:read alert:write"},
+		"other tenant":            {url.Values{"tenant": {"globex"}}, "-"},
+		"other tenant by id":      {url.Values{"tenant": {string(w.globex.ID)}}, "-"},
+		"unknown tenant":          {url.Values{"tenant": {"nobody"}}, "-"},
+		"tenant in another case":  {url.Values{"tenant": {"ACME"}}, "-"},
+		"tenant forgotten":        {url.Values{"tenant": {""}}, "-"},
+		"one scope":               {url.Values{"scope": {"alert:write"}}, "alert:write"},
+		"both scopes":             {url.Values{"scope": {"alert:write monitor:read"}}, "monitor:read alert:write"},
+		"scope not granted":       {url.Values{"scope": {"monitor:read config:admin"}}, "-"},
+		"scope of somebody else":  {url.Values{"scope": {"openid"}}, "-"},
+		"part of a scope":         {url.Values{"scope": {"monitor"}}, "-"},
+		"scope with a NUL":        {url.Values{"scope": {"monitor:read\x00"}}, "-"},
+		"unknown hint is ignored": {url.Values{"token_type_hint": {"refresh_token"}}, "monitor:read alert:write"},
+	} {
+		c.form.Set("token", s)
+		body := w.ask(c.form).Body.String()
+		if c.scope == "-" {
+			if body != inactive {
+				t.Errorf("%s: %s", name, body)
+			}
+			continue
+		}
+		if !strings.Contains(body, `"scope":"`+c.scope+`"`) {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}
+
+func TestResourceServerOfOneTenantSeesNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.resourceServer("acme-api", func(rs *storage.ResourceServer) { rs.TenantID = w.acme.ID })
+	w.resourceServer("globex-api", func(rs *storage.ResourceServer) { rs.TenantID = w.globex.ID })
+	s := w.issue(plain)
+	if body := w.ask(tok(s), as("acme-api", secret)).Body.String(); !strings.Contains(body, `"active":true`) {
+		t.Errorf("own tenant: %s", body)
+	}
+	for _, form := range []url.Values{tok(s), {"token": {s}, "tenant": {"acme"}}, {"token": {s}, "tenant": {"globex"}}} {
+		if body := w.ask(form, as("globex-api", secret)).Body.String(); body != inactive {
+			t.Errorf("other tenant, %d parameters: %s", len(form), body)
+		}
+	}
+}
+
+func TestTokenForAnotherAudience(t *testing.T) {
+	w := newWorld(t)
+	w.resourceServer("other-api", func(rs *storage.ResourceServer) { rs.Audience = "https://other.example.com" })
+	w.resourceServer("no-audience", func(rs *storage.ResourceServer) { rs.Audience = "" })
+	bound := w.issue(func(a *storage.AccessToken) { a.Audience = []string{"https://x.example.com", audience} })
+	if body := w.ask(tok(bound)).Body.String(); !strings.Contains(body, `"aud":"`+audience+`"`) || strings.Contains(body, "x.example.com") {
+		t.Errorf("own audience: %s", body)
+	}
+	for _, rs := range []string{"other-api", "no-audience"} {
+		if body := w.ask(tok(bound), as(rs, secret)).Body.String(); body != inactive {
+			t.Errorf("%s: %s", rs, body)
+		}
+	}
+}
+
+// TestInactiveIsOneAnswer kills a token in every way, and asks about what was
+// never one: bytes and headers are the same, and so is the number of statements.
+func TestInactiveIsOneAnswer(t *testing.T) {
+	ctx := context.Background()
+	ev := func() storage.Event { return event("test.done") }
+	for name, kill := range map[string]func(*world, string) string{
+		"unknown": func(*world, string) string { return token.New(token.Access, start.Add(time.Hour)) },
+		"expired": func(w *world, s string) string { w.clock = start.Add(time.Hour); return s },
+		"revoked": func(w *world, s string) string { return w.revoke(s) },
+		"tenant suspended": func(w *world, s string) string {
+			w.acme.SuspendedAt = start
+			must(w.t, w.store.UpdateTenant(ctx, w.acme, ev()))
+			return s
+		},
+		"client disabled": func(w *world, s string) string {
+			w.spa.DisabledAt = start
+			must(w.t, w.store.UpdateClient(ctx, w.spa, ev()))
+			return s
+		},
+		"user disabled": func(w *world, s string) string {
+			w.alice.DisabledAt = start
+			must(w.t, w.store.Tenant(w.acme.ID).UpdateUser(ctx, w.alice, ev()))
+			return s
+		},
+		"connection disabled": func(w *world, s string) string {
+			w.connection.DisabledAt = start
+			must(w.t, w.store.Tenant(w.acme.ID).UpdateConnection(ctx, w.connection, ev()))
+			return s
+		},
+		"session ended": func(w *world, s string) string {
+			must(w.t, w.store.Tenant(w.acme.ID).EndSession(ctx, w.session.ID, start, ev()))
+			return s
+		},
+		"grant revoked": func(w *world, s string) string {
+			must(w.t, w.store.Tenant(w.acme.ID).WithdrawConsent(ctx, w.alice.ID, w.spa.ID, start, ev()))
+			return s
+		},
+	} {
+		w := newWorld(t)
+		s := w.issue(func(a *storage.AccessToken) { a.Session = w.session.ID })
+		if body := w.ask(tok(s)).Body.String(); !strings.Contains(body, `"active":true`) {
+			t.Fatalf("%s: dead before: %s", name, body)
+		}
+		s = kill(w, s)
+		before := w.statements.Load()
+		rec := w.ask(tok(s))
+		if d := cmp.Diff(inactiveHeader, rec.Header()); rec.Code != 200 || rec.Body.String() != inactive || d != "" {
+			t.Errorf("%s: %d %s %s", name, rec.Code, rec.Body, d)
+		}
+		if n := w.statements.Load() - before; n != 1 {
+			t.Errorf("%s: %d statements, want 1", name, n)
+		}
+	}
+}
+
+var inactiveHeader = http.Header{
+	"Content-Type": {"application/json"}, "Cache-Control": {"no-store"},
+	"X-Content-Type-Options": {"nosniff"}, "X-Frame-Options": {"DENY"}, "Referrer-Policy": {"no-referrer"},
+	"Cross-Origin-Opener-Policy": {"same-origin"},
+	"Content-Security-Policy":    {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+}
+
+func (w *world) revoke(s string) string {
+	ref, err := token.Parse(token.Access, s)
+	must(w.t, err)
+	must(w.t, w.store.Tenant(w.acme.ID).RevokeToken(context.Background(), ref, start, event("token.revoked")))
+	return s
+}
+
+func TestWhatIsNoAccessTokenCostsNoQuery(t *testing.T) {
+	w := newWorld(t)
+	w.ask(tok(w.issue(plain))) // the caller is known from now on
+	for name, s := range map[string]string{
+		"refresh token": token.New(token.Refresh, start.Add(time.Hour)),
+		"code":          token.New(token.Code, start.Add(time.Minute)),
+		"ID token":      "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c3JfMSJ9.c2ln",
+		"garbage":       "garbage",
+		"our prefix":    "wgat_garbage",
+		"bad checksum":  token.New(token.Access, start.Add(time.Hour))[:59] + "0",
+		"60 KB":         strings.Repeat("x", 60<<10),
+	} {
+		before := w.statements.Load()
+		rec := w.ask(tok(s))
+		if d := cmp.Diff(inactiveHeader, rec.Header()); rec.Code != 200 || rec.Body.String() != inactive || d != "" {
+			t.Errorf("%s: %d %s %s", name, rec.Code, rec.Body, d)
+		}
+		if n := w.statements.Load() - before; n != 0 {
+			t.Errorf("%s: %d statements, want 0", name, n)
+		}
+	}
+	if rec := w.ask(tok(strings.Repeat("x", 1<<20))); rec.Code != 413 {
+		t.Errorf("1 MB: %d, want 413", rec.Code)
+	}
+}
+
+func TestGarbageDoesNotOpenTheEndpoint(t *testing.T) {
+	w := newWorld(t)
+	if rec := w.ask(tok("garbage")); rec.Code != 200 || rec.Body.String() != inactive {
+		t.Errorf("a caller that is seen for the first time: %d %s", rec.Code, rec.Body)
+	}
+	for name, edit := range map[string]func(*http.Request){
+		"another secret": as("demo-api", "wrong"), "another id": as("demo-ap", "i"+secret), "nobody": as("nobody", secret),
+	} {
+		if rec := w.ask(tok("garbage"), edit); rec.Code != 401 {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+	}
+	before := w.statements.Load()
+	w.clock = w.clock.Add(time.Minute)
+	w.ask(tok("garbage"))
+	if n := w.statements.Load() - before; n != 1 {
+		t.Errorf("after a minute the caller is looked up again: %d statements, want 1", n)
+	}
+}
+
+func TestIntrospectionWithoutTheRightCredentials(t *testing.T) {
+	w := newWorld(t)
+	w.resourceServer("off-api", func(rs *storage.ResourceServer) { rs.DisabledAt = start })
+	w.resourceServer("old-api", func(rs *storage.ResourceServer) { rs.Secrets[0].ExpiresAt = start })
+	s := w.issue(plain)
+	const basic, bearer = `Basic realm="watchgate"`, `Bearer error="invalid_token"`
+	for name, c := range map[string]struct {
+		edit       func(*http.Request)
+		status     int
+		code, auth string
+	}{
+		"none":               {func(r *http.Request) { r.Header.Del("Authorization") }, 401, "invalid_client", basic},
+		"wrong secret":       {as("demo-api", "wrong"), 401, "invalid_client", basic},
+		"empty secret":       {as("demo-api", ""), 401, "invalid_client", basic},
+		"unknown":            {as("nobody", secret), 401, "invalid_client", basic},
+		"disabled":           {as("off-api", secret), 401, "invalid_client", basic},
+		"expired secret":     {as("old-api", secret), 401, "invalid_client", basic},
+		"an OAuth client":    {as("demo-m2m", secret), 401, "invalid_client", basic},
+		"NUL in the id":      {as("demo-api%00", secret), 401, "invalid_client", basic},
+		"an access token":    {func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+s) }, 401, "invalid_token", bearer},
+		"two headers":        {func(r *http.Request) { r.Header.Add("Authorization", "Basic eDp5") }, 400, "invalid_request", ""},
+		"GET":                {func(r *http.Request) { r.Method = "GET" }, 405, "invalid_request", ""},
+		"token in the query": {func(r *http.Request) { r.URL.RawQuery = "token=" + s }, 400, "invalid_request", ""},
+		"JSON":               {func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }, 400, "invalid_request", ""},
+		"cookie is no use":   {func(r *http.Request) { r.Header.Del("Authorization"); r.Header.Set("Cookie", "a=b") }, 401, "invalid_client", basic},
+		"basic is not decoded": {func(r *http.Request) {
+			r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("demo-api")))
+		}, 401, "invalid_client", basic},
+	} {
+		rec := w.ask(tok(s), c.edit)
+		if rec.Code != c.status || !strings.Contains(rec.Body.String(), `"error":"`+c.code+`"`) || rec.Header().Get("WWW-Authenticate") != c.auth {
+			t.Errorf("%s: %d %s %q", name, rec.Code, rec.Body, rec.Header().Get("WWW-Authenticate"))
+		}
+		if strings.Contains(rec.Body.String(), "active") {
+			t.Errorf("%s: says something about the token: %s", name, rec.Body)
+		}
+	}
+}
+
+func TestSecretInTheBody(t *testing.T) {
+	w := newWorld(t)
+	form := url.Values{"token": {w.issue(plain)}, "client_id": {"demo-api"}, "client_secret": {secret}}
+	noHeader := func(r *http.Request) { r.Header.Del("Authorization") }
+	if body := w.ask(form, noHeader).Body.String(); !strings.Contains(body, `"active":true`) {
+		t.Error(body)
+	}
+	if rec := w.ask(form); rec.Code != 400 {
+		t.Errorf("Basic and body secret: %d", rec.Code)
+	}
+}
+
+func TestMissingTokenIsInvalidRequest(t *testing.T) {
+	w := newWorld(t)
+	for _, form := range []url.Values{{}, {"token": {""}}, {"token": {"a", "b"}}} {
+		if rec := w.ask(form); rec.Code != 400 || !strings.Contains(rec.Body.String(), "invalid_request") {
+			t.Errorf("%v: %d %s", form, rec.Code, rec.Body)
+		}
+	}
+	if rec := w.ask(url.Values{}, as("nobody", "x")); rec.Code != 401 {
+		t.Errorf("without credentials even that is not said: %d", rec.Code)
+	}
+}
+
+// away is a lookup that cannot answer.
+type away struct{ introspect.Store }
+
+var errAway = errors.New("connection refused to 10.0.0.1")
+
+func (away) Introspect(context.Context, storage.ResourceServerID, storage.TokenRef) (storage.ResourceServer, *storage.LiveToken, error) {
+	return storage.ResourceServer{}, nil, errAway
+}
+
+func (away) ResourceServer(context.Context, storage.ResourceServerID) (storage.ResourceServer, error) {
+	return storage.ResourceServer{}, errAway
+}
+
+func TestStoreThatIsAwayIsNeverInactive(t *testing.T) {
+	w := newWorld(t)
+	good := w.issue(plain)
+	w.mount(introspect.Config{Store: away{w.store}})
+	for _, s := range []string{good, "garbage"} {
+		for _, edit := range []func(*http.Request){as("demo-api", secret), as("nobody", "wrong")} {
+			rec := w.ask(tok(s), edit)
+			if rec.Code != 503 || rec.Header().Get("Retry-After") == "" || strings.Contains(rec.Body.String(), "10.0.0.1") {
+				t.Errorf("%d %s %v", rec.Code, rec.Body, rec.Header())
+			}
+		}
+	}
+}
+
+func TestClosedStoreIsNeverInactive(t *testing.T) {
+	w := newWorld(t)
+	s := w.issue(plain)
+	must(t, w.store.Close())
+	for name, form := range map[string]url.Values{"token": tok(s), "garbage": tok("garbage")} {
+		if rec := w.ask(form); rec.Code != 503 {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+	}
+}
+
+// cached is a lookup in front of the store.
+type cached struct {
+	introspect.Lookup
+	calls int
+}
+
+func (c *cached) Introspect(ctx context.Context, rs storage.ResourceServerID, ref storage.TokenRef) (storage.ResourceServer, *storage.LiveToken, error) {
+	c.calls++
+	return c.Lookup.Introspect(ctx, rs, ref)
+}
+
+func TestLookupGoesInFrontOfTheStore(t *testing.T) {
+	w := newWorld(t)
+	front := &cached{Lookup: w.store}
+	w.mount(introspect.Config{Store: w.store, Lookup: front})
+	w.ask(tok(w.issue(plain)))
+	if front.calls != 1 {
+		t.Errorf("%d calls, want 1", front.calls)
+	}
+}
+
+func TestLogSaysWhyAndNeverTheToken(t *testing.T) {
+	w := newWorld(t)
+	s := w.issue(plain)
+	for _, c := range []struct {
+		form url.Values
+		edit func(*http.Request)
+		want string
+	}{
+		{url.Values{"token": {s}, "tenant": {"globex"}}, as("demo-api", secret), `"inactive":"other_tenant"`},
+		{url.Values{"token": {s}, "scope": {"x"}}, as("demo-api", secret), `"inactive":"scope"`},
+		{tok(token.New(token.Refresh, start)), as("demo-api", secret), `"inactive":"refresh_token"`},
+		{tok(token.New(token.Access, start)), as("demo-api", secret), `"inactive":"unknown"`},
+		{tok(s), as("demo-api", "wrong-secret"), `"cause":"wrong secret"`},
+		{tok(s), as("demo-api", secret), `"tenant_id":"` + string(w.acme.ID) + `"`},
+	} {
+		w.log.Reset()
+		w.ask(c.form, c.edit)
+		if line := w.log.String(); !strings.Contains(line, c.want) {
+			t.Errorf("want %s in %s", c.want, line)
+		}
+		for _, secret := range []string{c.form.Get("token"), secret, "wrong-secret"} {
+			if strings.Contains(w.log.String(), secret) {
+				t.Errorf("the log has a secret: %s", w.log.String())
+			}
+		}
+	}
+}
+
+func TestRefusedCallersAreInTheTrailOnceAMinute(t *testing.T) {
+	w := newWorld(t)
+	refused := func() (n int) {
+		events, err := w.store.PlatformEvents(context.Background(), "", 100)
+		must(t, err)
+		for _, ev := range events {
+			if ev.Kind == "introspection.refused" {
+				n++
+			}
+		}
+		return n
+	}
+	for range 3 {
+		w.ask(tok("x"), as("demo-api", "wrong"))
+	}
+	if n := refused(); n != 1 {
+		t.Errorf("%d events after three refusals, want 1", n)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	w.ask(tok("x"), as("nobody", "wrong"))
+	if n := refused(); n != 2 {
+		t.Errorf("%d events a minute later, want 2", n)
+	}
+}
+
+func TestExpiryNeverOutlivesTheGrant(t *testing.T) {
+	w := newWorld(t)
+	s := w.issue(plain)
+	front := changed{w.store, func(l *storage.LiveToken) { l.Life.GrantExpiresAt = start.Add(time.Minute) }}
+	w.mount(introspect.Config{Store: w.store, Lookup: front})
+	if body := w.ask(tok(s)).Body.String(); !strings.Contains(body, `"exp":1795343460,`) {
+		t.Error(body)
+	}
+}
+
+// changed is the store's answer with something else in it.
+type changed struct {
+	introspect.Lookup
+	change func(*storage.LiveToken)
+}
+
+func (c changed) Introspect(ctx context.Context, rs storage.ResourceServerID, ref storage.TokenRef) (storage.ResourceServer, *storage.LiveToken, error) {
+	r, l, err := c.Lookup.Introspect(ctx, rs, ref)
+	if l != nil {
+		c.change(l)
+	}
+	return r, l, err
+}
+
+// TestSillyBodies: no body of an authenticated caller makes a 500 or a yes.
+func TestSillyBodies(t *testing.T) {
+	w := newWorld(t)
+	for _, body := range []string{
+		"", "&", "=", "token", "token=%00", "token=%", "token=%ff", "token=x;y", "token=x&token=y", "token=wgat_000000&scope=%00",
+		"token=x&tenant=%00", "token=x&tenant=a&tenant=b", "token=x&scope=" + strings.Repeat("a+", 20000), strings.Repeat("a&", 70),
+	} {
+		r := httptest.NewRequest("POST", "/oauth2/introspect", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("demo-api", secret)
+		rec := httptest.NewRecorder()
+		w.mux.ServeHTTP(rec, r)
+		if rec.Code >= 500 || strings.Contains(rec.Body.String(), "true") {
+			t.Errorf("%.40q: %d %s", body, rec.Code, rec.Body)
+		}
+	}
+}
