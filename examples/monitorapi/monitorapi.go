@@ -1,0 +1,89 @@
+package monitorapi
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/watchgate/watchgate/templates"
+)
+
+// Config is what the API and its page need.
+type Config struct {
+	// Issuer is the authorization server, byte for byte as its metadata says.
+	Issuer string
+	// IntrospectURL is its introspection endpoint; empty: the issuer followed by
+	// /oauth2/introspect.
+	IntrospectURL string
+	// ResourceServerID and Secret are what the API proves itself with there.
+	ResourceServerID, Secret string
+	// ClientID is the page's registration as a public client, with the redirect
+	// URI BaseURL + /callback. Default demo-spa.
+	ClientID string
+	// BaseURL is the origin under which this handler is reached.
+	BaseURL string
+	// Tenants are the slugs that the page tries. Default acme and globex.
+	Tenants []string
+	// People are shown on the page before the sign-in; may be empty.
+	People []templates.DemoPerson
+
+	HTTPClient *http.Client // nil: one with a timeout of 5 s that follows no redirect
+	Now        func() time.Time
+	Log        *slog.Logger // nil: slog.Default()
+}
+
+func (c Config) withDefaults() Config {
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	if c.IntrospectURL == "" {
+		c.IntrospectURL = c.Issuer + "/oauth2/introspect"
+	}
+	if c.ClientID == "" {
+		c.ClientID = "demo-spa"
+	}
+	if len(c.Tenants) == 0 {
+		c.Tenants = []string{"acme", "globex"}
+	}
+	if c.HTTPClient == nil {
+		c.HTTPClient = newHTTPClient()
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+// newHTTPClient follows no redirect: neither the introspection endpoint nor the
+// token endpoint sends one, and a secret must not travel along.
+func newHTTPClient() *http.Client {
+	return &http.Client{
+		Timeout:       5 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// New returns the API and the page as one handler, for the root of its own port.
+// Issuer, BaseURL, ResourceServerID, Secret and Now are required.
+func New(cfg Config) http.Handler {
+	cfg = cfg.withDefaults()
+	mux := http.NewServeMux()
+	newAPI(cfg).mount(mux)
+	newApp(cfg).mount(mux)
+	mux.Handle("GET "+templates.AssetPrefix, templates.AssetHandler())
+	return http.MaxBytesHandler(headers(mux), maxBody)
+}
+
+// maxBody bounds what is read of a request, in bytes.
+const maxBody = 16 << 10
+
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
