@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes the secrets that docker-compose.yml mounts, once, in data/compose: the
+# Makes the secrets that docker-compose.yml mounts, once, in .compose: the
 # database's password, the URL that holds it, and the master secret. Files that are
 # there are left alone, because the database in the volume was made with them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-folder=data/compose
+folder=.compose
 mkdir -p "$folder"
 # The folder is closed to other people. The files are open, because containers
 # read them under accounts of their own.
-chmod 700 data "$folder"
+chmod 700 "$folder"
 
 random() { head -c 32 /dev/urandom | base64 | tr -d '\n'; }
 
