@@ -1,0 +1,28 @@
+// Package authz is the OAuth 2.0 and OpenID Connect engine: the authorization,
+// token, revocation and UserInfo endpoints, the metadata documents and the JWK
+// set.
+//
+// It owns the protocol rules: which request gets a code, which code or refresh
+// token gets tokens, what an ID token says, which error a client reads. It does
+// not know how people sign in (package idp, reached through [SignIn]), how a
+// resource server asks about a token (package introspect), or where rows live
+// (package storage).
+//
+// # How a request runs
+//
+// Our own parser and checks come first: strict parameters, the redirect matcher,
+// client authentication, and every rule about life and expiry, on the injected
+// clock. What they let through runs through fosite, which this package alone
+// imports. Fosite's storage is a unit of work that lives as long as the request:
+// its reads answer from what was read in one statement before fosite ran, its
+// writes are noted, and one storage call sends them all when every handler has
+// agreed. So a code exchange is two round trips, and nothing is written for a
+// request that fails.
+//
+// # What fosite does not get to decide
+//
+// Redirect URIs, client secrets, states, response modes, expiry, reuse of codes
+// and refresh tokens, scope narrowing, resource indicators, ID token claims, and
+// every byte that a client reads. The tests are named after the defects that
+// this closes.
+package authz

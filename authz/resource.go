@@ -1,0 +1,158 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
+)
+
+// catalogueLife is how long the list of resource servers is remembered. A
+// resource that the remembered list does not have is looked for in a fresh one.
+const catalogueLife = 5 * time.Second
+
+// maxResources is how many resources one request may name.
+const maxResources = 8
+
+// catalogue remembers the resource servers.
+type catalogue struct {
+	list func(context.Context) ([]storage.ResourceServer, error)
+
+	mu      sync.Mutex
+	servers []storage.ResourceServer
+	readAt  time.Time
+}
+
+// all returns the resource servers that are not disabled, read at most
+// catalogueLife ago, or afresh.
+func (c *catalogue) all(ctx context.Context, now time.Time, afresh bool) ([]storage.ResourceServer, error) {
+	if known, ok := c.remembered(now); ok && !afresh {
+		return known, nil
+	}
+	servers, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	servers = slices.DeleteFunc(servers, func(rs storage.ResourceServer) bool { return !rs.DisabledAt.IsZero() })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers, c.readAt = servers, now
+	return servers, nil
+}
+
+func (c *catalogue) remembered(now time.Time) ([]storage.ResourceServer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := now.Sub(c.readAt)
+	return c.servers, !c.readAt.IsZero() && age >= 0 && age < catalogueLife
+}
+
+// errInvalidTarget is RFC 8707 section 2's.
+var errInvalidTarget = errors.New("authz: no such resource")
+
+// audiences returns the registered spelling of each requested resource, sorted,
+// each once. errInvalidTarget: one is not registered.
+func (c *catalogue) audiences(ctx context.Context, requested []string, now time.Time) ([]string, error) {
+	if len(requested) == 0 {
+		return nil, nil
+	}
+	for _, afresh := range []bool{false, true} {
+		servers, err := c.all(ctx, now, afresh)
+		if err != nil {
+			return nil, err
+		}
+		if found, ok := spell(requested, servers); ok {
+			return found, nil
+		}
+	}
+	return nil, errInvalidTarget
+}
+
+func spell(requested []string, servers []storage.ResourceServer) ([]string, bool) {
+	if len(requested) > maxResources {
+		return nil, false
+	}
+	var out []string
+	for _, r := range requested {
+		i := slices.IndexFunc(servers, func(rs storage.ResourceServer) bool { return sameResource(rs.Audience, r) })
+		if i < 0 {
+			return nil, false
+		}
+		out = append(out, servers[i].Audience)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), true
+}
+
+// sameResource compares resource identifiers as AZ-19 says: absolute, no
+// fragment, scheme and host in any case, one trailing slash more or less.
+func sameResource(a, b string) bool {
+	ca, okA := canonicalResource(a)
+	cb, okB := canonicalResource(b)
+	return okA && okB && ca == cb
+}
+
+func canonicalResource(r string) (string, bool) {
+	if r == "" || len(r) > maxURI || strings.Contains(r, "#") || strings.ContainsFunc(r, notURI) {
+		return "", false
+	}
+	u, err := url.Parse(r)
+	if err != nil || u.Scheme == "" || u.User != nil {
+		return "", false
+	}
+	scheme, rest, _ := strings.Cut(r, ":")
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		authority, path := cutAuthority(after)
+		rest = "//" + strings.ToLower(authority) + path
+	}
+	return strings.ToLower(scheme) + ":" + strings.TrimSuffix(rest, "/"), true
+}
+
+// openTo reports whether every audience is a resource server that takes the
+// tenant's tokens (D3).
+func (c *catalogue) openTo(ctx context.Context, tenant storage.TenantID, audiences []string, now time.Time) (bool, error) {
+	if len(audiences) == 0 {
+		return true, nil
+	}
+	servers, err := c.all(ctx, now, false)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(audiences, func(a string) bool {
+		return !slices.ContainsFunc(servers, func(rs storage.ResourceServer) bool {
+			return rs.Audience == a && (rs.TenantID == "" || rs.TenantID == tenant)
+		})
+	}), nil
+}
+
+// narrowed returns which of the granted resources a token request selects: all
+// of them, unless it names some (RFC 8707 section 2.2, TK-13, RF-07).
+func narrowed(requested, granted []string) ([]string, *web.Error) {
+	if len(requested) == 0 {
+		return granted, nil
+	}
+	var out []string
+	for _, r := range requested {
+		i := slices.IndexFunc(granted, func(g string) bool { return sameResource(g, r) })
+		if i < 0 {
+			return nil, refusal("invalid_target", "The resource was not granted.")
+		}
+		out = append(out, granted[i])
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// targetError maps what the catalogue says.
+func targetError(err error) *web.Error {
+	if errors.Is(err, errInvalidTarget) {
+		return refusal("invalid_target", "")
+	}
+	return web.Unavailable(err)
+}
