@@ -1,0 +1,214 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
+	"github.com/watchgate/watchgate/templates"
+)
+
+// consent is the step of a person who is signed in: it asks them about the app,
+// or approves what needs no question.
+func (s *Server) consent(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	v, live, err := s.signedIn(r, l)
+	if err != nil {
+		return err
+	}
+	req := *l.Request
+	if req.HintSubject != "" && req.HintSubject != live.User {
+		// The app named somebody, and somebody else signed in (AZ-24).
+		return s.deny(w, r, l, "login_required")
+	}
+	ask, err := s.authorizer.NeedsConsent(r.Context(), req, live)
+	if err != nil {
+		return away(err)
+	}
+	if !ask {
+		return s.approve(w, r, l, live, false)
+	}
+	p, err := s.consentPage(r.Context(), l, v, live)
+	if err != nil {
+		return err
+	}
+	web.AllowFormAction(w, formTarget(req.RedirectURI))
+	html(w)
+	return templates.Consent(w, p)
+}
+
+// signedIn returns the session that the transaction is about, as it is now.
+func (s *Server) signedIn(r *http.Request, l storage.Login) (view, storage.LiveSession, error) {
+	v, err := s.view(r, l)
+	if err != nil {
+		return view{}, storage.LiveSession{}, err
+	}
+	live, ok := v.find(func(live storage.LiveSession) bool { return live.ID == l.Session })
+	if ok {
+		return v, live, nil
+	}
+	all, err := s.sessions(r)
+	if err != nil {
+		return view{}, storage.LiveSession{}, away(err)
+	}
+	return view{}, storage.LiveSession{}, s.gone(all, l)
+}
+
+// gone says why the transaction's session cannot go on.
+func (s *Server) gone(all []storage.LiveSession, l storage.Login) *web.Error {
+	i := slices.IndexFunc(all, func(live storage.LiveSession) bool { return live.ID == l.Session })
+	if i < 0 || all[i].Expired(s.now()) {
+		return refuse("session_expired", nil)
+	}
+	switch live := all[i]; {
+	case !live.Tenant.SuspendedAt.IsZero():
+		return refuse("tenant_suspended", nil)
+	case !live.UserInfo.DisabledAt.IsZero():
+		return refuse("user_suspended", nil)
+	case !live.ConnectionDisabledAt.IsZero():
+		return refuse("connection_disabled", nil)
+	}
+	return refuse("client_not_allowed", nil)
+}
+
+// postConsent takes the decision. Everything that it is about comes from the
+// stored transaction; of the form only the decision counts.
+func (s *Server) postConsent(w http.ResponseWriter, r *http.Request) error {
+	l, fields, err := s.submitted(w, r, storage.StepConsent, storage.StepConsent)
+	if err != nil {
+		return err
+	}
+	_, live, err := s.signedIn(r, l)
+	if err != nil {
+		return err
+	}
+	switch fields.Get(templates.FieldDecision) {
+	case templates.DecisionAllow:
+		return s.approve(w, r, l, live, true)
+	case templates.DecisionDeny:
+		return s.decline(w, r, l, live)
+	}
+	return refuse("bad_request", nil)
+}
+
+// approve uses the transaction up, and then has the code issued: nobody gets
+// two codes out of one transaction. What fails after that is a page, and the
+// app starts again.
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, l storage.Login, live storage.LiveSession, asked bool) error {
+	l.Step = storage.StepDone
+	if _, err := s.advance(r.Context(), l); err != nil {
+		return err
+	}
+	err := s.authorizer.Approve(w, r, *l.Request, live, asked)
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+		return refuse("access_denied", err) // app, person, session or tenant is no longer live (AZ-36)
+	}
+	return err
+}
+
+func (s *Server) decline(w http.ResponseWriter, r *http.Request, l storage.Login, live storage.LiveSession) error {
+	l.Step = storage.StepDone
+	if _, err := s.advance(r.Context(), l); err != nil {
+		return err
+	}
+	ev := audit.ConsentDenied(r.Context(), s.now(), *l.Request, live.Session)
+	if err := s.cfg.Store.Tenant(live.Tenant.ID).AppendEvent(r.Context(), ev); err != nil {
+		return away(err)
+	}
+	return s.authorizer.Refuse(w, r, *l.Request, "access_denied")
+}
+
+// consentPage collects what a person has to know (AZ-30).
+func (s *Server) consentPage(ctx context.Context, l storage.Login, v view, live storage.LiveSession) (templates.ConsentPage, error) {
+	req := *l.Request
+	scopes, err := s.inWords(ctx, req, live.Tenant.ID)
+	if err != nil {
+		return templates.ConsentPage{}, away(err)
+	}
+	p := templates.ConsentPage{
+		Action: s.url(l, "consent"), State: s.state(l, storage.StepConsent),
+		AppName: v.appName(), ClientID: string(v.client.ID), RedirectHost: shownHost(req.RedirectURI),
+		TenantName: live.Tenant.Name, UserName: personName(live.UserInfo), UserEmail: live.UserInfo.Email,
+		SwitchURL: s.url(l, "tenant"), Scopes: scopes, Resources: req.Resource,
+		Lifetime:     s.cfg.Lifetimes.Access,
+		LoopbackOnly: loopbackOnly(v.client), Unverified: !v.client.Verified,
+	}
+	if slices.Contains(req.Scopes, "offline_access") && v.client.Allows(storage.GrantRefreshToken) {
+		p.Offline, p.Lifetime = true, s.cfg.Lifetimes.Offline
+	}
+	return p, nil
+}
+
+// inWords describes the scopes of a request: those of OpenID Connect by their
+// own sentences, others by the words of a resource server that the request
+// names, or else of any that this tenant can have tokens for.
+func (s *Server) inWords(ctx context.Context, req storage.AuthorizeRequest, tenant storage.TenantID) ([]templates.ScopeItem, error) {
+	all, err := s.cfg.Store.ListResourceServers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := func(rs storage.ResourceServer) bool { return slices.Contains(req.Resource, rs.Audience) }
+	slices.SortStableFunc(all, func(a, b storage.ResourceServer) int { return rank(named(b)) - rank(named(a)) })
+	items := make([]templates.ScopeItem, 0, len(req.Scopes))
+	for _, name := range req.Scopes {
+		items = append(items, describe(name, all, tenant))
+	}
+	return items, nil
+}
+
+func rank(first bool) int {
+	if first {
+		return 1
+	}
+	return 0
+}
+
+func describe(name string, all []storage.ResourceServer, tenant storage.TenantID) templates.ScopeItem {
+	if sentence, ok := templates.ScopeSentence(name); ok {
+		return templates.ScopeItem{Name: name, Sentence: sentence}
+	}
+	for _, rs := range all {
+		if !rs.DisabledAt.IsZero() || (rs.TenantID != "" && rs.TenantID != tenant) {
+			continue
+		}
+		if i := slices.IndexFunc(rs.Scopes, func(sc storage.Scope) bool { return sc.Name == name }); i >= 0 {
+			return templates.ScopeItem{Name: name, Sentence: rs.Scopes[i].Description, Sensitive: rs.Scopes[i].Sensitive}
+		}
+	}
+	return templates.ScopeItem{Name: name, Sentence: name}
+}
+
+// shownHost is where the app is answered, in the words of an address bar.
+func shownHost(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return ""
+	case u.Host == "":
+		return u.Scheme + ":"
+	}
+	return u.Host
+}
+
+// loopbackOnly reports whether the app runs on the person's own machine and
+// nowhere else, so that any program there could be the one that asks.
+func loopbackOnly(c storage.Client) bool {
+	elsewhere := func(uri string) bool {
+		u, err := url.Parse(uri)
+		return err != nil || (u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback())
+	}
+	return len(c.RedirectURIs) > 0 && !slices.ContainsFunc(c.RedirectURIs, elsewhere)
+}
+
+func personName(u storage.User) string {
+	if name, _ := u.Claims["name"].(string); strings.TrimSpace(name) != "" {
+		return name
+	}
+	return u.Email
+}

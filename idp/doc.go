@@ -1,0 +1,26 @@
+// Package idp answers "who is this person": it takes one through a login
+// transaction (which tenant, that tenant's identity provider and back, consent)
+// and keeps the sessions of the browser.
+//
+// # The transaction
+//
+// An authorization request that needs a person waits in a [storage.Login]. What
+// comes next follows from the stored step alone: the dispatcher reads it and
+// shows the step's page; steps never call each other. Each form and the trip to
+// the identity provider carry a verifier (package flow) that is bound to
+// (transaction, step, browser, version), and [storage.Logins.AdvanceLogin] is
+// the gate through which every step goes once.
+//
+//	identify --e-mail, tenant--> upstream --callback--> consent --> done
+//	   ^______________________________|______________________|
+//	             choose another account; a sign-in that failed
+//
+// # What it owns and what it does not
+//
+// It owns the cookies, the pages' handlers, home-realm discovery, users as
+// identity providers describe them, and the contract that a [Connector] fulfils.
+// It does not own a protocol spoken upstream (packages below this one), what
+// the client gets in the end ([Authorizer], which package authz implements),
+// sentences and HTML (package templates), or the common headers and error pages
+// (package web).
+package idp

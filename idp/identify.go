@@ -1,0 +1,208 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/watchgate/watchgate/storage"
+	"github.com/watchgate/watchgate/templates"
+)
+
+// identify is the first step: it goes on with a session of this browser, or
+// straight to the identity provider that login_hint names, or asks.
+func (s *Server) identify(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	v, err := s.view(r, l)
+	if err != nil {
+		return err
+	}
+	// Who comes back from a provider without a session chooses by themselves:
+	// to send them there again would be a loop.
+	if l.Request == nil || l.Connection != "" {
+		return s.ask(w, l, v)
+	}
+	hinted, err := s.hinted(r.Context(), *l.Request)
+	if err != nil {
+		return err
+	}
+	if chosen, ok := v.choose(*l.Request, hinted); ok {
+		return s.goOn(w, r, l, chosen)
+	}
+	if hinted != nil && !(v.selecting(*l.Request) && len(v.sessions) > 0) {
+		return s.leave(w, r, l, destination{hinted.Tenant, hinted.Connection, l.Request.LoginHint})
+	}
+	return s.ask(w, l, v)
+}
+
+// hinted finds who signs in the domain of login_hint; nil when it is no address
+// of a known domain. The hint selects a provider and never authenticates
+// (AZ-23).
+func (s *Server) hinted(ctx context.Context, req storage.AuthorizeRequest) (*storage.DomainOwner, error) {
+	domain, ok := domainOf(req.LoginHint)
+	if !ok {
+		return nil, nil
+	}
+	owner, err := s.cfg.Store.DomainOwner(ctx, domain)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, away(err)
+	}
+	return &owner, nil
+}
+
+func (view) selecting(req storage.AuthorizeRequest) bool {
+	return slices.Contains(req.Prompt, "select_account")
+}
+
+// choose returns the one session that the request is surely about. False: the
+// person has to say.
+func (v view) choose(req storage.AuthorizeRequest, hinted *storage.DomainOwner) (storage.LiveSession, bool) {
+	switch {
+	case v.selecting(req):
+		return storage.LiveSession{}, false
+	case req.HintSubject != "":
+		return v.find(func(l storage.LiveSession) bool { return l.User == req.HintSubject })
+	case req.LoginHint != "":
+		return v.find(func(l storage.LiveSession) bool {
+			return strings.EqualFold(l.UserInfo.Email, req.LoginHint) && (hinted == nil || hinted.Tenant.ID == l.Tenant.ID)
+		})
+	case len(v.sessions) == 1:
+		return v.sessions[0], true
+	}
+	return storage.LiveSession{}, false
+}
+
+// goOn continues with a session, or has it renewed when the request wants a
+// newer or a stronger authentication than its own (AZ-22, SE-07).
+func (s *Server) goOn(w http.ResponseWriter, r *http.Request, l storage.Login, chosen storage.LiveSession) error {
+	if l.Request != nil && !(recent(*l.Request, chosen.AuthTime) && reaches(*l.Request, chosen.ACR)) {
+		con, err := s.cfg.Store.Tenant(chosen.Tenant.ID).Connection(r.Context(), chosen.Connection)
+		if err != nil {
+			return away(err)
+		}
+		return s.leave(w, r, l, destination{chosen.Tenant, con, chosen.UserInfo.Email})
+	}
+	if err := s.touch(r, chosen); err != nil {
+		return away(err)
+	}
+	if l.Request == nil {
+		l.Step = storage.StepDone
+		if _, err := s.advance(r.Context(), l); err != nil {
+			return err
+		}
+		http.Redirect(w, r, l.ReturnTo, http.StatusSeeOther)
+		return nil
+	}
+	l.Step, l.Tenant, l.Connection, l.Session = storage.StepConsent, chosen.Tenant.ID, chosen.Connection, chosen.ID
+	l, err := s.advance(r.Context(), l)
+	if err != nil {
+		return err
+	}
+	s.to(w, r, l, "")
+	return nil
+}
+
+// ask shows the sessions to choose from, or the e-mail page when there is none.
+func (s *Server) ask(w http.ResponseWriter, l storage.Login, v view) error {
+	if len(v.sessions) == 0 {
+		return s.emailPage(w, l, v, "")
+	}
+	p := templates.TenantChoicePage{Action: s.url(l, "tenant"), State: s.state(l, storage.StepIdentify), AppName: v.appName()}
+	for _, live := range v.sessions {
+		p.Choices = append(p.Choices, templates.TenantChoiceItem{
+			Slug: live.Tenant.Slug, Name: live.Tenant.Name, User: live.UserInfo.Email, SignedIn: true,
+		})
+	}
+	s.mayLeave(w, l)
+	html(w)
+	return templates.TenantChoice(w, p)
+}
+
+func (s *Server) askTenant(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	v, err := s.view(r, l)
+	if err != nil {
+		return err
+	}
+	return s.ask(w, l, v)
+}
+
+// postTenant takes the choice among sessions.
+func (s *Server) postTenant(w http.ResponseWriter, r *http.Request) error {
+	l, fields, err := s.submitted(w, r, storage.StepIdentify, storage.StepIdentify, storage.StepUpstream, storage.StepConsent)
+	if err != nil {
+		return err
+	}
+	if fields.Get(templates.FieldAnotherAccount) != "" {
+		s.to(w, r, l, "email")
+		return nil
+	}
+	v, err := s.view(r, l)
+	if err != nil {
+		return err
+	}
+	chosen, ok := v.find(func(live storage.LiveSession) bool { return live.Tenant.Slug == fields.Get(templates.FieldTenant) })
+	if !ok { // it ended meanwhile
+		s.to(w, r, l, "tenant")
+		return nil
+	}
+	return s.goOn(w, r, l, chosen)
+}
+
+func (s *Server) askEmail(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	v, err := s.view(r, l)
+	if err != nil {
+		return err
+	}
+	return s.emailPage(w, l, v, "")
+}
+
+// emailPage asks for the address; problem is the sentence beside the field.
+func (s *Server) emailPage(w http.ResponseWriter, l storage.Login, v view, problem string) error {
+	p := templates.SignInPage{
+		Action: s.url(l, ""), State: s.state(l, storage.StepIdentify), AppName: v.appName(), Email: l.Email, Error: problem,
+	}
+	if p.Email == "" && l.Request != nil {
+		p.Email = l.Request.LoginHint
+	}
+	s.mayLeave(w, l)
+	html(w)
+	return templates.SignIn(w, p)
+}
+
+// postEmail finds the tenant by the domain of the address (FO-25). It looks up
+// no person: known and unknown ones take the same way.
+func (s *Server) postEmail(w http.ResponseWriter, r *http.Request) error {
+	l, fields, err := s.submitted(w, r, storage.StepIdentify, storage.StepIdentify, storage.StepUpstream, storage.StepConsent)
+	if err != nil {
+		return err
+	}
+	l.Email = strings.TrimSpace(fields.Get(templates.FieldEmail))
+	domain, ok := domainOf(l.Email)
+	if !ok {
+		return s.emailProblem(w, r, l)
+	}
+	owner, err := s.cfg.Store.DomainOwner(r.Context(), domain)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return refuse("unknown_organization", nil)
+	case err != nil:
+		return away(err)
+	}
+	return s.leave(w, r, l, destination{owner.Tenant, owner.Connection, l.Email})
+}
+
+func (s *Server) emailProblem(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	v, err := s.view(r, l)
+	if err != nil {
+		return err
+	}
+	problem := templates.EmailMalformed
+	if l.Email == "" {
+		problem = templates.EmailMissing
+	}
+	return s.emailPage(w, l, v, problem)
+}
