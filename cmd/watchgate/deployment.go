@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/watchgate/watchgate/authz"
+	"github.com/watchgate/watchgate/internal/directory"
+	"github.com/watchgate/watchgate/internal/seal"
+	"github.com/watchgate/watchgate/internal/signer"
+	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
+	"github.com/watchgate/watchgate/storage/sqlstore"
+)
+
+// deployment is an open store with what every command and server needs of it.
+type deployment struct {
+	cfg    Config
+	log    *slog.Logger
+	store  storage.Store
+	sealer *seal.Sealer
+	signer *signer.Signer
+	dir    *directory.Directory
+	lock   *os.File // of the data folder; nil on PostgreSQL
+
+	metrics *prometheus.Registry
+}
+
+// openDeployment opens the database that cfg names. On SQLite it takes the
+// folder's lock, so that one process at a time has it.
+func openDeployment(ctx context.Context, cfg Config, log *slog.Logger) (*deployment, error) {
+	d := &deployment{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	if err := d.open(ctx); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *deployment) open(ctx context.Context) error {
+	masters, err := seal.Parse(d.cfg.secret)
+	if err != nil {
+		return fmt.Errorf("secret_file: %w", err)
+	}
+	if d.sealer, err = seal.New(masters); err != nil {
+		return fmt.Errorf("secret_file: %w", err)
+	}
+	if dir := d.cfg.Database.DataDir; dir != "" {
+		if d.lock, err = lockFolder(dir); err != nil {
+			return err
+		}
+	}
+	store, err := sqlstore.Open(ctx, sqlstore.Config{
+		DSN: d.cfg.dsn(), MaxConns: d.cfg.Database.MaxConnections, OnRoundTrip: countRoundTrips(d.metrics),
+	})
+	if err != nil {
+		return explainOpen(err)
+	}
+	d.store = store
+	if err := d.store.Prepare(ctx, now()); err != nil {
+		return fmt.Errorf("cannot prepare the database: %w", err)
+	}
+	d.signer, err = signer.New(ctx, signer.Config{
+		Keys: d.store, Sealer: d.sealer, Now: now, Log: d.log,
+		Schedule: signer.Schedule{
+			PublishAhead: d.cfg.SigningKeys.PublishAhead, SignFor: d.cfg.SigningKeys.SignFor, KeepFor: d.cfg.SigningKeys.KeepFor,
+		},
+	})
+	if errors.Is(err, seal.ErrSealed) {
+		return errors.New("the master secret does not fit this database: it was set up with another one. Give the secret_file that belongs to it")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot load the signing keys: %w", err)
+	}
+	d.dir = directory.New(directory.Config{
+		Store: d.store, Sealer: d.sealer, RedirectURI: authz.ValidRedirectURI,
+		InsecureIssuers: d.cfg.Outbound.AllowLoopbackHTTP, Now: now,
+	})
+	return nil
+}
+
+func (d *deployment) operators() operators {
+	return operators{directory: d.dir, signer: d.signer, keys: d.store}
+}
+
+// close ends what open began, the lock last.
+func (d *deployment) close() {
+	if d.store != nil {
+		if err := d.store.Close(); err != nil {
+			d.log.Error("closing the database", "error", err)
+		}
+	}
+	if d.lock != nil {
+		d.lock.Close()
+	}
+}
+
+// countRoundTrips registers what the database is asked, and returns what counts
+// it.
+func countRoundTrips(reg prometheus.Registerer) func(statements int) {
+	trips := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "watchgate_database_round_trips_total", Help: "Messages to the database that waited for an answer.",
+	})
+	statements := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "watchgate_database_statements_total", Help: "Statements in them.",
+	})
+	reg.MustRegister(trips, statements)
+	return func(n int) {
+		trips.Inc()
+		statements.Add(float64(n))
+	}
+}
+
+// dsn is the database's URL, or the path of its file.
+func (c Config) dsn() string {
+	if c.Database.DataDir != "" {
+		return filepath.Join(c.Database.DataDir, "watchgate.db")
+	}
+	return c.databaseURL
+}
+
+// explainOpen says what to do about a database that does not open.
+func explainOpen(err error) error {
+	if errors.Is(err, sqlstore.ErrSchema) {
+		return err // says what to run
+	}
+	return fmt.Errorf("cannot open the database. Is it running, and is its URL right?\n  cause: %w", err)
+}
+
+// now is the program's clock: UTC, in milliseconds, as the storage keeps it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// newLog writes JSON lines at the configured level.
+func newLog(w io.Writer, level string) *slog.Logger {
+	l, err := logLevel(level)
+	if err != nil {
+		l = slog.LevelInfo
+	}
+	return web.NewLog(w, l)
+}
+
+// quietLog is for commands, which speak by their report.
+func quietLog() *slog.Logger { return newLog(os.Stderr, "error") }
+
+// dataDirConfig is the configuration of a server that has only a data folder:
+// the one of `watchgate dev`.
+func dataDirConfig(dir string) (Config, error) {
+	c := defaults()
+	c.Database.DataDir = dir
+	c.Outbound.AllowLoopbackHTTP = true
+	body, err := os.ReadFile(filepath.Join(dir, "secret"))
+	if errors.Is(err, os.ErrNotExist) {
+		return c, fmt.Errorf("there is no deployment in %s: start one with `watchgate dev`, or name a --config or --data-dir", dir)
+	}
+	if err != nil {
+		return c, fmt.Errorf("cannot read the deployment's secret: %w", err)
+	}
+	c.secret = []byte(strings.TrimSpace(string(body)))
+	return c, nil
+}

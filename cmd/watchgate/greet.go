@@ -1,0 +1,37 @@
+package main
+
+import "fmt"
+
+// greet says what runs where, and what to do first.
+func (c *devCmd) greet(p *program, logName string) {
+	u := c.urls()
+	fmt.Fprintf(p.out, `
+Watchgate is running, with a demonstration around it.
+
+  Open this page and sign in as one of the people below:
+
+      %[3]s
+
+  people    alice@acme.test (owner), bob@acme.test (member), victor@acme.test (viewer)
+            carol@globex.test (owner)
+
+  server    %[1]s
+  metadata  %[1]s/.well-known/openid-configuration
+  demo API  %[3]s/t/acme/monitors
+  provider  %[2]s   where the demo's people sign in
+  operator  %[4]s/metrics   /healthz   /readyz
+  data      %[5]s
+  log       %[6]s
+
+  Or from a shell: get a token as a machine, ask whether it is good, and try it
+  on the wrong tenant.
+
+      TOKEN=$(curl -s -u demo-m2m:demo-m2m-secret %[1]s/oauth2/token \
+        -d grant_type=client_credentials -d scope=monitor:read | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+      curl -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=acme -d token=$TOKEN
+      curl -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=globex -d token=$TOKEN
+
+  Stop with Ctrl-C. Everything is kept; 'rm -r %[5]s' starts afresh.
+
+`, u.issuer, u.idp, u.api, u.operator, c.DataDir, logName)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/watchgate/watchgate/internal/directory"
+)
+
+// cli is the grammar of the command line.
+type cli struct {
+	Dev            devCmd            `cmd:"" help:"Run everything on this machine: server, demo identity provider, demo API and app."`
+	Serve          serveCmd          `cmd:"" help:"Run the server."`
+	Migrate        migrateCmd        `cmd:"" help:"Bring the database's schema up to date, or show how it stands."`
+	Config         configCmd         `cmd:"" help:"Look at a configuration."`
+	Secret         secretCmd         `cmd:"" help:"Print a new master secret for secret_file."`
+	Tenant         tenantCmd         `cmd:"" help:"List, create, suspend and resume tenants."`
+	Client         clientCmd         `cmd:"" help:"List, create, disable and enable OAuth clients; rotate their secrets."`
+	Connection     connectionCmd     `cmd:"" help:"A tenant's identity providers and e-mail domains."`
+	ResourceServer resourceServerCmd `cmd:"" help:"The APIs that may ask whether a credential is good."`
+	SigningKey     signingKeyCmd     `cmd:"" help:"List, rotate and drop signing keys."`
+}
+
+// program is what a command may use of the world.
+type program struct {
+	ctx    context.Context
+	out    io.Writer
+	errOut io.Writer
+	env    func(string) string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := &program{ctx: ctx, out: os.Stdout, errOut: os.Stderr, env: os.Getenv}
+	code := p.run(os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run parses args, does what they say, and returns the exit status: 0 done, 1
+// failed, 2 not understood.
+func (p *program) run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("watchgate"),
+		kong.Description("An OAuth 2.0 and OpenID Connect authorization server for the tenants of monitoring services."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(p.out, p.errOut),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+	)
+	if err != nil {
+		panic(err) // the grammar above is wrong
+	}
+	return p.recoverExit(func() int {
+		ctx, err := parser.Parse(args)
+		if err != nil {
+			fmt.Fprintf(p.errOut, "watchgate: %v\nTry 'watchgate --help'.\n", err)
+			return 2
+		}
+		if err := ctx.Run(p); err != nil && !errors.Is(err, context.Canceled) {
+			fmt.Fprintf(p.errOut, "watchgate: %s\n", sentence(err))
+			return 1
+		}
+		return 0
+	})
+}
+
+// exit carries a status through the parser, which ends the program after help.
+type exit int
+
+func (p *program) recoverExit(f func() int) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	return f()
+}
+
+// sentence is an error as the operator reads it: each problem on its own line.
+func sentence(err error) string {
+	var p *directory.Problem
+	if errors.As(err, &p) && len(p.Wrong) > 1 {
+		return "that cannot be done:\n  - " + strings.Join(p.Wrong, "\n  - ")
+	}
+	return err.Error()
+}
+
+// logLevel reads a level's name.
+func logLevel(name string) (slog.Level, error) {
+	var l slog.Level
+	err := l.UnmarshalText([]byte(name))
+	return l, err
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/watchgate/watchgate/internal/seal"
+	"github.com/watchgate/watchgate/storage/sqlstore"
+)
+
+type migrateCmd struct {
+	Up     migrateUp     `cmd:"" help:"Apply what is missing."`
+	Status migrateStatus `cmd:"" help:"Show what is applied."`
+}
+
+type migrateUp struct{ target }
+
+// Run applies the migrations. On PostgreSQL the URL must name a role that owns
+// the schema and may create roles.
+func (c *migrateUp) Run(p *program) error {
+	return p.withSchema(c.target, func(ctx context.Context, dsn string) error {
+		if err := sqlstore.Migrate(ctx, dsn); err != nil {
+			return fmt.Errorf("the schema could not be brought up to date: %w", err)
+		}
+		fmt.Fprintln(p.out, "The schema is up to date.")
+		return nil
+	})
+}
+
+type migrateStatus struct{ target }
+
+// Run prints each migration with its state.
+func (c *migrateStatus) Run(p *program) error {
+	return p.withSchema(c.target, func(ctx context.Context, dsn string) error {
+		all, err := sqlstore.MigrationStatus(ctx, dsn)
+		if err != nil {
+			return fmt.Errorf("the schema's state cannot be read: %w", err)
+		}
+		r := report{Columns: []string{"version", "migration", "applied"}}
+		for _, m := range all {
+			r.Rows = append(r.Rows, []string{fmt.Sprint(m.Version), m.Name, day(m.AppliedAt)})
+		}
+		return r.write(p.out, c.JSON)
+	})
+}
+
+// withSchema calls f with the database's name, holding the data folder if there
+// is one: a schema is never changed under a running server on SQLite.
+func (p *program) withSchema(t target, f func(ctx context.Context, dsn string) error) error {
+	cfg, err := p.configOf(t)
+	if err != nil {
+		return err
+	}
+	if dir := cfg.Database.DataDir; dir != "" {
+		lock, err := lockFolder(dir)
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+	}
+	return f(p.ctx, cfg.dsn())
+}
+
+type configCmd struct {
+	Check configCheck `cmd:"" help:"Report every problem of a configuration file at once."`
+}
+
+type configCheck struct {
+	File string `arg:"" help:"The configuration file."`
+}
+
+// Run reads the file as `serve` would, secrets included, and opens nothing.
+func (c *configCheck) Run(p *program) error {
+	cfg, err := readConfig(c.File, p.env)
+	if err != nil {
+		return err
+	}
+	if _, err := seal.Parse(cfg.secret); err != nil {
+		return fmt.Errorf("secret_file: %w", err)
+	}
+	fmt.Fprintf(p.out, "%s is good: issuer %s, listening on %s\n", c.File, cfg.Issuer, cfg.Listen)
+	return nil
+}
+
+type secretCmd struct{}
+
+// Run prints a line for a new secret file.
+func (c *secretCmd) Run(p *program) error {
+	_, err := fmt.Fprintln(p.out, seal.Generate())
+	return err
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/watchgate/watchgate/authz"
+	"github.com/watchgate/watchgate/idp"
+	"github.com/watchgate/watchgate/idp/oidcconn"
+	"github.com/watchgate/watchgate/internal/flow"
+	"github.com/watchgate/watchgate/internal/origin"
+	"github.com/watchgate/watchgate/internal/outbound"
+	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/introspect"
+	"github.com/watchgate/watchgate/storage"
+	"github.com/watchgate/watchgate/templates"
+)
+
+// version is what outgoing requests and the metrics say; the release build sets
+// it.
+var version = "dev"
+
+// handlers are a node's two faces.
+type handlers struct {
+	public   http.Handler
+	operator http.Handler
+}
+
+// build wires the rooms of a server over an open deployment.
+func build(d *deployment) (handlers, error) {
+	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	u, err := url.Parse(d.cfg.Issuer)
+	if err != nil {
+		return handlers{}, err
+	}
+	mux := web.NewMux(web.Config{
+		Log: d.log, Now: now, Hosts: hostsOf(u), TrustedProxies: d.cfg.TrustedProxies,
+		HTTPS: u.Scheme == "https", ErrorPage: writeErrorPage, Registerer: d.metrics,
+	})
+	people, err := newSignIn(d)
+	if err != nil {
+		return handlers{}, err
+	}
+	engine, err := authz.New(authz.Config{
+		Issuer: d.cfg.Issuer, Store: d.store, Signer: d.signer, SignIn: people,
+		SuccessorKey: d.sealer.Key("refresh-successor"), Now: now,
+	})
+	if err != nil {
+		return handlers{}, fmt.Errorf("cannot start the protocol engine: %w", err)
+	}
+	people.SetAuthorizer(engine)
+	people.Mount(mux)
+	engine.Mount(mux)
+	introspect.New(introspect.Config{Store: d.store, Issuer: d.cfg.Issuer, Now: now, Log: d.log}).Mount(mux)
+	mux.Handle("GET /assets/", templates.AssetHandler())
+	ready := map[string]func(context.Context) error{"database": d.store.Ping}
+	return handlers{public: mux, operator: web.Operator(web.OperatorConfig{Gatherer: d.metrics, Ready: ready, Log: d.log})}, nil
+}
+
+// maxUpstreamBody bounds one answer of an identity provider, in bytes (NW-06).
+const maxUpstreamBody = 256 << 10
+
+// newSignIn wires the sign-in over its connectors.
+func newSignIn(d *deployment) (*idp.Server, error) {
+	roots, err := d.cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	out := outbound.New(outbound.Config{
+		AllowLoopbackHTTP: d.cfg.Outbound.AllowLoopbackHTTP, Timeout: d.cfg.Outbound.Timeout,
+		UserAgent: "watchgate/" + version, Ports: d.cfg.Outbound.Ports, RootCAs: roots,
+	})
+	connect := oidcconn.Connect(oidcconn.Config{
+		Client: out.HTTP(maxUpstreamBody, 0), Opener: d.sealer, Now: now, AllowLoopbackHTTP: d.cfg.Outbound.AllowLoopbackHTTP,
+	})
+	people, err := idp.New(idp.Config{
+		Base: d.cfg.Issuer, Store: d.store, Connect: connect, Now: now,
+		Steps: flow.New(d.sealer.Key("login-flow")), CookieKey: d.sealer.Key("cookie"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the sign-in: %w", err)
+	}
+	return people, nil
+}
+
+// roots are the system's certificate roots and those of the configuration.
+func (c Config) roots() (*x509.CertPool, error) {
+	if c.Outbound.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(c.Outbound.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("outbound.ca_file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("the system's certificate roots: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("outbound.ca_file: %s holds no certificate", c.Outbound.CAFile)
+	}
+	return pool, nil
+}
+
+// hostsOf are the Host values that requests may carry: the issuer's, and on
+// loopback its usual spellings.
+func hostsOf(issuer *url.URL) []string {
+	if !loopbackHTTP(issuer) {
+		return []string{issuer.Host}
+	}
+	port := ":" + issuer.Port()
+	return []string{issuer.Host, "127.0.0.1" + port, "localhost" + port, "[::1]" + port}
+}
+
+// writeErrorPage is how people see a refusal.
+func writeErrorPage(w http.ResponseWriter, r *http.Request, e *web.Error) {
+	page := templates.NewErrorPage(e.Code, origin.From(r.Context()).RequestID)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(e.Status)
+	if err := templates.Error(w, page); err != nil {
+		web.Annotate(r.Context(), "page", err.Error())
+	}
+}
+
+// listen opens a port, and says what to do when it cannot.
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case strings.Contains(err.Error(), "address already in use"):
+		return nil, fmt.Errorf("the port of %s is in use: stop what has it, or choose another (--port-base for dev, listen in the configuration)", addr)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("this user may not listen on %s: ports below 1024 need the right CAP_NET_BIND_SERVICE", addr)
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+var _ authz.Store = storage.Store(nil)

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// How often a node looks after what runs beside the requests. Every task is
+// idempotent, and any number of nodes may do it at once.
+const (
+	keysEvery  = time.Minute
+	sweepEvery = 10 * time.Minute
+)
+
+// upkeep rotates signing keys on schedule, makes room for the tokens to come
+// and removes those that are over, until ctx is done. What fails is logged and
+// done again at the next turn.
+func (d *deployment) upkeep(ctx context.Context) error {
+	keys, sweep := time.NewTicker(keysEvery), time.NewTicker(sweepEvery)
+	defer keys.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-keys.C:
+			d.attempt(ctx, "signing keys", d.signer.Tick)
+		case <-sweep.C:
+			d.attempt(ctx, "prepare", func(ctx context.Context) error { return d.store.Prepare(ctx, now()) })
+			d.attempt(ctx, "sweep", d.sweep)
+		}
+	}
+}
+
+func (d *deployment) sweep(ctx context.Context) error {
+	s, err := d.store.Sweep(ctx, now())
+	if s.Partitions > 0 || s.Rows > 0 {
+		d.log.InfoContext(ctx, "swept", "partitions", s.Partitions, "rows", s.Rows)
+	}
+	return err
+}
+
+func (d *deployment) attempt(ctx context.Context, what string, f func(context.Context) error) {
+	if err := f(ctx); err != nil && ctx.Err() == nil {
+		d.log.ErrorContext(ctx, "upkeep failed; it is tried again", "task", what, "error", err)
+	}
+}

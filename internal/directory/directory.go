@@ -1,0 +1,98 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/watchgate/watchgate/internal/seal"
+	"github.com/watchgate/watchgate/storage"
+)
+
+// Store is what the directory reads and changes.
+type Store interface {
+	storage.Tenants
+	storage.Clients
+	storage.ResourceServers
+	storage.TenantOpener
+}
+
+// Sealer seals what must be readable again.
+type Sealer interface {
+	Seal(p seal.Place, plain []byte) ([]byte, error)
+}
+
+// Config is what a directory works with; every field is needed.
+type Config struct {
+	Store  Store
+	Sealer Sealer
+	// RedirectURI says what is wrong with a redirect URI that a client wants
+	// registered, or nil. The rule is the authorization endpoint's.
+	RedirectURI func(uri string) error
+	// InsecureIssuers lets connections name http issuers on loopback: for a
+	// demonstration on one machine.
+	InsecureIssuers bool
+	Now             func() time.Time
+}
+
+// Directory registers and changes. It is safe for concurrent use.
+type Directory struct{ cfg Config }
+
+// New returns a directory over cfg.
+func New(cfg Config) *Directory { return &Directory{cfg: cfg} }
+
+// Problem is everything that is wrong with a request, in words for the one who
+// made it.
+type Problem struct{ Wrong []string }
+
+// Error joins what is wrong.
+func (p *Problem) Error() string { return strings.Join(p.Wrong, "; ") }
+
+// add notes something wrong.
+func (p *Problem) add(format string, args ...any) {
+	p.Wrong = append(p.Wrong, fmt.Sprintf(format, args...))
+}
+
+// or returns the problem if there is anything wrong.
+func (p *Problem) or() error {
+	if len(p.Wrong) == 0 {
+		return nil
+	}
+	return p
+}
+
+// problem returns a problem of one sentence.
+func problem(format string, args ...any) error {
+	p := &Problem{}
+	p.add(format, args...)
+	return p
+}
+
+// explain turns the store's sentinels into sentences; what names the thing.
+func explain(err error, what string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, storage.ErrNotFound):
+		return problem("there is no %s", what)
+	case errors.Is(err, storage.ErrExists):
+		return problem("there is already a %s", what)
+	case errors.Is(err, storage.ErrConflict):
+		return problem("the %s was changed by somebody else at the same moment: look at it again and repeat", what)
+	}
+	return fmt.Errorf("directory: %s: %w", what, err)
+}
+
+// tenant finds a tenant by slug or id.
+func (d *Directory) tenant(ctx context.Context, name string) (storage.Tenant, error) {
+	find := d.cfg.Store.TenantBySlug
+	if strings.HasPrefix(name, "ten_") {
+		find = func(ctx context.Context, id string) (storage.Tenant, error) {
+			return d.cfg.Store.TenantByID(ctx, storage.TenantID(id))
+		}
+	}
+	t, err := find(ctx, name)
+	return t, explain(err, fmt.Sprintf("tenant %q", name))
+}
