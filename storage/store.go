@@ -32,7 +32,8 @@ type TokenLookups interface {
 type IntrospectLookup interface {
 	// Introspect returns the resource server that asks and the access token, in
 	// one statement. ErrNotFound: no such resource server; a nil token: no such
-	// token.
+	// token. Its UserInfo has no Claims and no CreatedAt: no introspection says
+	// them, and reading them would cost more than the rest.
 	Introspect(ctx context.Context, rs ResourceServerID, ref TokenRef) (ResourceServer, *LiveToken, error)
 }
 

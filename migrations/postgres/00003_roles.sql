@@ -22,10 +22,13 @@ BEGIN
             END;
         END IF;
         -- A member may be unable to SET ROLE (its own creator is, from version
-        -- 16 on), so membership is granted anew rather than looked at.
+        -- 16 on), so membership is granted anew rather than looked at. Where it
+        -- can be said, the owner may become the role and is not bound by, or
+        -- served by, its policies before it does.
         IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
             BEGIN
-                EXECUTE format('GRANT %I TO %I', name, current_user);
+                EXECUTE format('GRANT %I TO %I', name, current_user) ||
+                    CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT FALSE' ELSE '' END;
             EXCEPTION WHEN insufficient_privilege OR unique_violation OR internal_error THEN
                 IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
                     RAISE;

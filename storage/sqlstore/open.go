@@ -13,7 +13,8 @@ import (
 // Config says where the records are.
 type Config struct {
 	// DSN is a URL (postgres://...) or the path of a SQLite file, which is made
-	// (mode 0600) when it is not there.
+	// (mode 0600) when it is not there. A pooler between here and PostgreSQL has to
+	// give each connection a session of its own: a role is set on it.
 	DSN string
 	// MaxConns bounds the connections of each role on PostgreSQL, and the
 	// readers on SQLite. Zero: 16 and 8.

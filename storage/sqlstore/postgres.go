@@ -47,12 +47,13 @@ const setTenant = "SELECT set_config('watchgate.tenant', $1, true)"
 
 // postgresDB opens a database as the DSN's own role.
 func postgresDB(dsn string) (*sql.DB, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+	// The pool's parser knows the DSN's pool settings and takes them out.
+	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, errDSN
 	}
-	cfg.ConnectTimeout = connectTimeout
-	return stdlib.OpenDB(*cfg), nil
+	cfg.ConnConfig.ConnectTimeout = connectTimeout
+	return stdlib.OpenDB(*cfg.ConnConfig), nil
 }
 
 // errDSN says nothing of what the DSN holds.
@@ -77,7 +78,11 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	p := &postgres{app: app, lookup: lookup, seen: cfg.OnRoundTrip}
 	p.gather.send, p.gather.atOnce = p.sendGathered, gatherings
-	if err := checkSchema(ctx, p, migrations.PostgreSQL); err != nil {
+	err = checkSchema(ctx, p, migrations.PostgreSQL)
+	if err == nil {
+		err = p.read(ctx, scope{what: "lookup role", lookup: true}, query{sql: "SELECT 1", scan: discard})
+	}
+	if err != nil {
 		return nil, errors.Join(noSchema(err), p.close())
 	}
 	return &Store{engine: p, upkeep: p}, nil
@@ -220,20 +225,20 @@ func collect(results pgx.BatchResults, statements []statement) (int64, error) {
 
 // read asks once more when the connection turns out to be dead: a question
 // changes nothing, and after a restart of the server every pooled connection is.
+// A row that was scanned cannot be taken back, so then there is no second time.
 func (p *postgres) read(ctx context.Context, in scope, queries ...query) error {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	err := p.ask(ctx, in, queries)
-	if err != nil && ctx.Err() == nil && lost(err) {
-		err = p.ask(ctx, in, queries)
+	heard := false
+	err := p.ask(ctx, in, queries, &heard)
+	if err != nil && !heard && ctx.Err() == nil && lost(err) {
+		err = p.ask(ctx, in, queries, &heard)
 	}
-	if err != nil {
-		return wrap(in.what, err)
-	}
-	return nil
+	return wrapped(in.what, err)
 }
 
-func (p *postgres) ask(ctx context.Context, in scope, queries []query) error {
+// ask notes in heard that a row came.
+func (p *postgres) ask(ctx context.Context, in scope, queries []query, heard *bool) error {
 	pool := p.app
 	if in.lookup {
 		pool = p.lookup
@@ -244,7 +249,7 @@ func (p *postgres) ask(ctx context.Context, in scope, queries []query) error {
 		if err != nil {
 			return err
 		}
-		return each(rows, queries[0].scan)
+		return each(rows, queries[0].scan, heard)
 	}
 	var b pgx.Batch
 	if in.tenant != "" {
@@ -255,11 +260,11 @@ func (p *postgres) ask(ctx context.Context, in scope, queries []query) error {
 	}
 	p.seen(b.Len())
 	results := pool.SendBatch(ctx, &b)
-	err := answers(results, in, queries)
+	err := answers(results, in, queries, heard)
 	return errors.Join(err, results.Close())
 }
 
-func answers(results pgx.BatchResults, in scope, queries []query) error {
+func answers(results pgx.BatchResults, in scope, queries []query, heard *bool) error {
 	if in.tenant != "" {
 		if _, err := results.Exec(); err != nil {
 			return err
@@ -270,16 +275,17 @@ func answers(results pgx.BatchResults, in scope, queries []query) error {
 		if err != nil {
 			return err
 		}
-		if err := each(rows, q.scan); err != nil {
+		if err := each(rows, q.scan, heard); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func each(rows pgx.Rows, scan func(row) error) error {
+func each(rows pgx.Rows, scan func(row) error, heard *bool) error {
 	defer rows.Close()
 	for rows.Next() {
+		*heard = true
 		if err := scan(rows); err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func (e *sqliteEngine) sendGathered(ctx context.Context, units []*gathered) {
 		return
 	}
 	for i, w := range units {
-		if w.rows, w.err = guarded(ctx, tx, w.statements, prepared[i]); w.err != nil && !sentinel(w.err) {
+		if w.rows, w.err = guarded(ctx, tx, w.statements, prepared[i]); w.err != nil && !refused(w.err) {
 			// The cause matters; that undoing after it failed too does not.
 			_ = tx.Rollback()
 			settle(units, w.err)
@@ -128,6 +128,12 @@ func (e *sqliteEngine) sendGathered(ctx context.Context, units []*gathered) {
 	if err := tx.Commit(); err != nil {
 		settle(units, err)
 	}
+}
+
+// refused reports whether the database said no to one unit and stands as before.
+func refused(err error) bool {
+	var failed *sqlite.Error
+	return sentinel(err) || errors.As(err, &failed) && failed.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
 // guarded executes one unit behind a savepoint.

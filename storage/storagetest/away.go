@@ -1,0 +1,85 @@
+package storagetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/watchgate/watchgate/storage"
+)
+
+// testAway: a store that goes away in the middle says so. None of its errors is
+// a sentinel, which callers would take for an answer; and what was stored is
+// there when it comes back.
+func testAway(t *testing.T, h Harness) {
+	w := newWorld(t, h.Store)
+	before := w.snapshot()
+	back := h.Away(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	calls := changes(t)
+	for name, read := range reads(w) {
+		calls[name] = func(ctx context.Context, _ *world, _ storage.Event) error { return read(ctx) }
+	}
+	for name, call := range calls {
+		err := call(ctx, w, w.event("x"))
+		if err == nil || class(err) != nil {
+			t.Errorf("%s while the store is away: %v, want an error that is no sentinel", name, err)
+		}
+	}
+	if ctx.Err() != nil {
+		t.Error("a store that is away is waited for")
+	}
+	if back == nil {
+		return
+	}
+	back()
+	w.awaitBack()
+	w.same(w.snapshot(), before)
+	w.must(w.a.RedeemCode(t.Context(), w.redeem(w.a.code), w.event("x")))
+}
+
+// awaitBack asks until the store answers: the first answers of a server that was
+// killed may be those of its last connections.
+func (w *world) awaitBack() {
+	w.Helper()
+	for range 100 {
+		if w.store.Ping(w.Context()) == nil {
+			return
+		}
+	}
+	w.Fatal("the store does not come back")
+}
+
+// reads are the questions, on which "not found" would be the worst answer.
+func reads(w *world) map[string]func(ctx context.Context) error {
+	h := w.a
+	return map[string]func(ctx context.Context) error{
+		"Ping":        w.store.Ping,
+		"TenantByID":  func(ctx context.Context) error { _, err := w.store.TenantByID(ctx, h.tenant.ID); return err },
+		"ListTenants": func(ctx context.Context) error { _, err := w.store.ListTenants(ctx); return err },
+		"Client":      func(ctx context.Context) error { _, err := w.store.Client(ctx, w.client.ID); return err },
+		"User":        func(ctx context.Context) error { _, err := h.User(ctx, h.user.ID); return err },
+		"Events":      func(ctx context.Context) error { _, err := h.Events(ctx, "", 1); return err },
+		"Login":       func(ctx context.Context) error { _, err := w.store.Login(ctx, "log_x", w.now); return err },
+		"SigningKeys": func(ctx context.Context) error { _, err := w.store.SigningKeys(ctx); return err },
+		"FindCode":    func(ctx context.Context) error { _, _, err := w.store.FindCode(ctx, "", h.code.Ref); return err },
+		"FindAccess":  func(ctx context.Context) error { _, _, err := w.store.FindAccess(ctx, "", h.access.Ref); return err },
+		"FindRefresh": func(ctx context.Context) error { _, _, err := w.store.FindRefresh(ctx, "", h.refresh.Ref); return err },
+		"Introspect": func(ctx context.Context) error {
+			_, _, err := w.store.Introspect(ctx, w.rs.ID, h.access.Ref)
+			return err
+		},
+		"Sessions": func(ctx context.Context) error {
+			_, err := w.store.SessionsByHandle(ctx, [][]byte{h.session.Handle})
+			return err
+		},
+		"DomainOwner":  func(ctx context.Context) error { _, err := w.store.DomainOwner(ctx, h.domain.Name); return err },
+		"Sweep":        func(ctx context.Context) error { _, err := w.store.Sweep(ctx, w.now); return err },
+		"TouchSession": func(ctx context.Context) error { return h.TouchSession(ctx, h.session.ID, w.now.Add(time.Minute)) },
+		"AuthorizeView": func(ctx context.Context) error {
+			_, _, err := w.store.AuthorizeView(ctx, w.client.ID, "", "", nil)
+			return err
+		},
+	}
+}
