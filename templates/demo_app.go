@@ -11,7 +11,7 @@ type DemoAppPage struct {
 	AppName string // the client's name, as the consent page shows it
 
 	// Before the sign-in.
-	SignInURL string       // starts the authorization code flow
+	SignInURL string       // starts the authorization code flow: a path, which takes a login_hint
 	People    []DemoPerson // who to be at the demo identity provider
 
 	// After the sign-in; User is nil before it.

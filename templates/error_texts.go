@@ -145,7 +145,7 @@ var errorTexts = map[string]errorWords{
 	// Page codes: the app's request.
 	"unknown_client": {
 		title:    "We do not know this app",
-		happened: "The app that sent you here is not registered with us, or it has been removed. We did not send you back, because we cannot tell where you would end up.",
+		happened: "The app that sent you here did not say which one it is, is not registered with us, or is switched off. We did not send you back, because we cannot tell where you would end up.",
 		todo:     tellMaker,
 		oauth:    "invalid_client",
 	},
@@ -201,8 +201,8 @@ var errorTexts = map[string]errorWords{
 	},
 	"unknown_organization": {
 		title:    "We could not find your organization",
-		happened: "No organization uses this service with the e-mail address that you entered.",
-		todo:     "Check the address for a typing mistake and use the one from work. If it is right, ask an administrator of your organization.",
+		happened: "No organization uses this service with the address that you entered.",
+		todo:     "Go back and check the address for a typing mistake; it has to be the one from work. If it is right, ask an administrator of your organization.",
 		oauth:    "access_denied",
 	},
 	"no_account": {
@@ -212,9 +212,9 @@ var errorTexts = map[string]errorWords{
 		oauth:    "access_denied",
 	},
 	"email_unverified": {
-		title:    "Your e-mail address is not confirmed",
-		happened: "Your organization’s sign-in did not confirm that the e-mail address is yours.",
-		todo:     "Confirm your e-mail address where you sign in, or ask an administrator of your organization, and try again.",
+		title:    "Your e‑mail address is not confirmed",
+		happened: "Your organization’s sign-in did not confirm that the e‑mail address is yours.",
+		todo:     "Confirm your e‑mail address where you sign in, or ask an administrator of your organization, and try again.",
 		oauth:    "access_denied",
 	},
 	"user_suspended": {

@@ -158,7 +158,7 @@ func TestPagesSayTheWordsTheyMustSay(t *testing.T) {
 		{"signed-out", []string{"Signed out"}},
 		{"error", []string{"invalid_request", "redirect_uri_mismatch", "req_01jd5h8x3v9k2m", "What to do"}},
 		{"consent", []string{"Demo monitor", "demo-spa", "127.0.0.1:8082", "Acme", "Alice Archer", "alice@acme.test",
-			"See monitors, checks and their results", "See your e-mail address", "Sensitive", "until you withdraw it, at most 30 days"}},
+			"See monitors, checks and their results", "See your e-mail address", "Sensitive", "30 days at most, also while you are away"}},
 		{"consent-warned", []string{"not verified", "This app runs on this computer", "1 hour", "https://mcp.example.com/"}},
 		{"tenant-choice", []string{"Acme", "Globex", "Signed in", "Use another account"}},
 		{"demo-app-inside", []string{"Refused, as it should be.", "404 Not Found", "/t/globex/monitors"}},
