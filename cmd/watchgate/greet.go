@@ -17,8 +17,8 @@ Watchgate is running, with a demonstration around it.
 
   server    %[1]s
   metadata  %[1]s/.well-known/openid-configuration
-  demo API  %[3]s/t/acme/monitors
-  provider  %[2]s   where the demo's people sign in
+  demo API  %[3]s/t/acme/monitors   wants an access token
+  provider  %[2]s   the demo's people sign in here, sent by the server
   operator  %[4]s/metrics   /healthz   /readyz
   data      %[5]s
   log       %[6]s
@@ -28,8 +28,14 @@ Watchgate is running, with a demonstration around it.
 
       TOKEN=$(curl -s -u demo-m2m:demo-m2m-secret %[1]s/oauth2/token \
         -d grant_type=client_credentials -d scope=monitor:read | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-      curl -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=acme -d token=$TOKEN
-      curl -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=globex -d token=$TOKEN
+      curl -s -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=acme -d token=$TOKEN; echo
+      curl -s -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=globex -d token=$TOKEN; echo
+
+  The first answer is active, the second is not. Suspend the tenant, and neither is
+  (from another shell; "make build" makes bin/watchgate):
+
+      bin/watchgate tenant suspend acme --reason trying --data-dir %[5]s
+      bin/watchgate tenant resume acme --data-dir %[5]s
 
   Stop with Ctrl-C. Everything is kept; 'rm -r %[5]s' starts afresh.
 
