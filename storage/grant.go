@@ -75,8 +75,8 @@ type Code struct {
 // IssueCode is one approved authorization request.
 type IssueCode struct {
 	Code Code
-	// ClientVersion is the version of the client that was decided on.
-	ClientVersion int64
+	// ClientVersion and TenantVersion are those that were decided on.
+	ClientVersion, TenantVersion int64
 	// Remember is the consent that was just given; RequireConsent one that must
 	// still be there. At most one of them is set.
 	Remember, RequireConsent *Consent
@@ -84,8 +84,8 @@ type IssueCode struct {
 
 // Codes keeps one tenant's authorization codes.
 type Codes interface {
-	// IssueCode stores a code if, at that moment, the tenant, the user, the
-	// client (at ClientVersion), the session and the connection are live, and
+	// IssueCode stores a code if, at that moment, the tenant (at TenantVersion),
+	// the user, the client (at ClientVersion), the session and the connection are live, and
 	// RequireConsent is still there (AZ-36). ErrConflict: one is not. It also
 	// notes the session's activity. more is for the consent that came with it.
 	IssueCode(ctx context.Context, in IssueCode, ev Event, more ...Event) error

@@ -24,8 +24,14 @@ type AuthorizeRequest struct {
 	MaxAge    *int64   `json:"max_age,omitempty"` // seconds
 	LoginHint string   `json:"login_hint,omitempty"`
 	// HintSubject is the sub of a verified id_token_hint.
-	HintSubject UserID   `json:"hint_subject,omitempty"`
+	HintSubject UserID `json:"hint_subject,omitempty"`
+	// StrangeHint: an id_token_hint was sent that is none of ours. The person is
+	// asked who they are (AZ-24).
+	StrangeHint bool     `json:"strange_hint,omitempty"`
 	ACRValues   []string `json:"acr_values,omitempty"`
+	// EssentialACR: without one of these the app wants no answer (OIDC Core
+	// section 5.5.1.1).
+	EssentialACR []string `json:"essential_acr,omitempty"`
 	// Claims is the claims parameter (OIDC Core section 5.5), as sent.
 	Claims   string   `json:"claims,omitempty"`
 	Resource []string `json:"resource,omitempty"`

@@ -14,7 +14,9 @@ type Session struct {
 	// Handle is the SHA-256 of what the cookie holds.
 	Handle []byte
 
-	AuthTime time.Time // when the identity provider authenticated the person
+	// AuthTime is when the identity provider authenticated the person, as it
+	// says; zero when it does not say. Nobody invents it.
+	AuthTime time.Time
 	ACR      string
 	AMR      []string
 
@@ -56,9 +58,12 @@ type SignIn struct {
 	// if the stored version is User.Version.
 	User   User
 	Create bool
-	// Session is the new session; Replaces ("" for none) ends at the same
-	// moment, so that a sign-in always changes the handle (SE-02).
-	Session  Session
+	// Session is stored with a new handle (SE-02): as a new row, or, when Renews
+	// is set, in place of the same person's session with that id, so that what
+	// hangs on it goes on living.
+	Session Session
+	Renews  bool
+	// Replaces ("" for none) is another session, which ends at the same moment.
 	Replaces SessionID
 }
 
@@ -66,8 +71,10 @@ type SignIn struct {
 type Sessions interface {
 	// SignIn writes user, identity and session in one transaction. ErrExists:
 	// the identity was created by somebody else meanwhile. ErrConflict: the
-	// user changed meanwhile. In both cases nothing changed: read again.
-	SignIn(ctx context.Context, in SignIn, ev Event) error
+	// user changed meanwhile, or the session to renew is not that user's, has
+	// ended, or is past its ExpiresAt. In all cases nothing changed: read again. more is for the session
+	// that it replaces.
+	SignIn(ctx context.Context, in SignIn, ev Event, more ...Event) error
 	// EndSession ends one. ErrNotFound: unknown, another tenant's, or ended.
 	EndSession(ctx context.Context, id SessionID, at time.Time, ev Event) error
 	// ListSessions returns a person's sessions that are not over at now, newest

@@ -67,9 +67,11 @@ type SigningKey struct {
 type SigningKeys interface {
 	// SigningKeys returns all that are not removed, oldest first.
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
-	// PutSigningKeys adds keys of version 0 and replaces the times of others
-	// whose stored version is the given one, in one transaction. ErrExists,
-	// ErrConflict: another node was faster; nothing changed.
+	// PutSigningKeys adds keys of version 0 and replaces the times and Sealed of
+	// others whose stored version is the given one, in one transaction. An
+	// algorithm has at most one key with ActiveAt and without RetiredAt: a unit
+	// that would make a second is refused with ErrExists. ErrExists, ErrConflict:
+	// another node was faster; nothing changed.
 	PutSigningKeys(ctx context.Context, keys []SigningKey, ev Event) error
 }
 
@@ -85,7 +87,9 @@ type Upkeep interface {
 	// lifetime (PostgreSQL: partitions). Idempotent; run at start and hourly.
 	Prepare(ctx context.Context, now time.Time) error
 	// Sweep removes what is over: whole partitions on PostgreSQL, batches of a
-	// thousand rows on SQLite; expired logins and codes on both. Idempotent.
+	// thousand rows on SQLite; expired logins and codes on both. Idempotent. What
+	// it cannot get hold of without stopping others (beside a backup, or while
+	// another node sweeps) it leaves for the next time: that is no error.
 	Sweep(ctx context.Context, now time.Time) (Swept, error)
 	// Ping reports whether the store answers.
 	Ping(ctx context.Context) error

@@ -60,10 +60,18 @@ type RotateRefresh struct {
 	Access    AccessToken
 }
 
+// IssueToken is one access token for a machine, and what it was decided on.
+type IssueToken struct {
+	Token                        AccessToken
+	ClientVersion, TenantVersion int64
+}
+
 // Tokens keeps one tenant's tokens.
 type Tokens interface {
-	// IssueToken stores an access token that has no grant (client_credentials).
-	IssueToken(ctx context.Context, t AccessToken, ev Event) error
+	// IssueToken stores an access token that has no grant (client_credentials)
+	// if, at that moment, the tenant and the client are live, and at the
+	// versions that were decided on. ErrConflict: they are not; nothing changed.
+	IssueToken(ctx context.Context, in IssueToken, ev Event) error
 	// RotateRefresh marks Old as rotated and stores successor and access token,
 	// in one transaction, if the grant is not revoked and Old is either unused,
 	// or was rotated less than RetryWindow before At and its successor is
@@ -87,6 +95,7 @@ type Life struct {
 	GrantExpiresAt       time.Time
 	UserDisabledAt       time.Time
 	SessionEndedAt       time.Time
+	SessionExpiresAt     time.Time // the absolute end; silence alone kills no token
 	ConnectionDisabledAt time.Time
 }
 
@@ -109,6 +118,8 @@ func (l Life) Dead(issued, now time.Time) string {
 		return "user_disabled"
 	case !l.SessionEndedAt.IsZero():
 		return "session_ended"
+	case !l.SessionExpiresAt.IsZero() && !now.Before(l.SessionExpiresAt):
+		return "session_expired"
 	case !l.ConnectionDisabledAt.IsZero():
 		return "connection_disabled"
 	}

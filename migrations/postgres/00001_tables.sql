@@ -69,6 +69,9 @@ CREATE TABLE signing_keys (
     remove_at  BIGINT,
     version    BIGINT NOT NULL
 );
+-- One key of an algorithm signs with no end in sight: of two nodes that make the
+-- first keys at the same moment, or let the next take over, one succeeds.
+CREATE UNIQUE INDEX signing_keys_last ON signing_keys (alg) WHERE active_at IS NOT NULL AND retired_at IS NULL;
 
 -- A login transaction belongs to no tenant until the person has said which.
 CREATE TABLE logins (
@@ -161,6 +164,7 @@ CREATE TABLE sessions (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 ) WITH (fillfactor = 80);
 CREATE INDEX sessions_user ON sessions (user_id, tenant_id);
+CREATE INDEX sessions_expiry ON sessions (expires_at, tenant_id);
 
 CREATE TABLE grants (
     tenant_id     TEXT COLLATE "C" NOT NULL,
@@ -182,6 +186,7 @@ CREATE TABLE grants (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX grants_user ON grants (user_id, tenant_id, client_id);
+CREATE INDEX grants_expiry ON grants (expires_at, tenant_id);
 
 -- used_at is written by every code that rests on the row: that orders the issue
 -- of a code and the withdrawal of the consent one after the other.

@@ -61,6 +61,9 @@ CREATE TABLE signing_keys (
     remove_at  INTEGER,
     version    INTEGER NOT NULL
 );
+-- One key of an algorithm signs with no end in sight: of two programs that make
+-- the first keys at the same moment, one succeeds.
+CREATE UNIQUE INDEX signing_keys_last ON signing_keys (alg) WHERE active_at IS NOT NULL AND retired_at IS NULL;
 
 -- A login transaction belongs to no tenant until the person has said which.
 CREATE TABLE logins (
@@ -152,6 +155,7 @@ CREATE TABLE sessions (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 CREATE INDEX sessions_user ON sessions (user_id, tenant_id);
+CREATE INDEX sessions_expiry ON sessions (expires_at, tenant_id);
 
 CREATE TABLE grants (
     tenant_id     TEXT NOT NULL,
@@ -173,6 +177,7 @@ CREATE TABLE grants (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX grants_user ON grants (user_id, tenant_id, client_id);
+CREATE INDEX grants_expiry ON grants (expires_at, tenant_id);
 
 -- used_at is written by every code that rests on the row: that orders the issue
 -- of a code and the withdrawal of the consent one after the other.

@@ -25,8 +25,8 @@ func benchStore(b testing.TB, dsn string) (*Store, storage.AccessToken) {
 	}
 	b.Cleanup(func() { s.Close() })
 	for _, err := range []error{
-		s.CreateTenant(ctx, storage.Tenant{ID: "ten_bench", Slug: "bench"}, benchEvent()),
-		s.CreateClient(ctx, storage.Client{ID: "bench"}, benchEvent()),
+		s.CreateTenant(ctx, storage.Tenant{ID: "ten_bench", Slug: "bench", Version: 1}, benchEvent()),
+		s.CreateClient(ctx, storage.Client{ID: "bench", Version: 1}, benchEvent()),
 		s.CreateResourceServer(ctx, storage.ResourceServer{ID: "rs_bench", Secrets: []storage.Secret{token.Seal("x", benchNow, time.Time{})},
 			Scopes: []storage.Scope{{Name: "monitor:read", Description: "See your monitors"}}}, benchEvent()),
 		s.Prepare(ctx, benchNow),
@@ -36,7 +36,7 @@ func benchStore(b testing.TB, dsn string) (*Store, storage.AccessToken) {
 		}
 	}
 	a := benchToken()
-	if err := s.Tenant("ten_bench").IssueToken(ctx, a, benchEvent()); err != nil {
+	if err := s.Tenant("ten_bench").IssueToken(ctx, issued(a), benchEvent()); err != nil {
 		b.Fatal(err)
 	}
 	return s, a
@@ -54,6 +54,11 @@ func benchToken() storage.AccessToken {
 	ref, _ := token.Parse(token.Access, token.New(token.Access, end))
 	return storage.AccessToken{Ref: ref, ID: storage.NewTokenID(benchNow), Client: "bench",
 		Scopes: []string{"monitor:read"}, IssuedAt: benchNow, ExpiresAt: end}
+}
+
+// issued is the issue of a token, decided on first versions.
+func issued(a storage.AccessToken) storage.IssueToken {
+	return storage.IssueToken{Token: a, ClientVersion: 1, TenantVersion: 1}
 }
 
 func BenchmarkPostgres(b *testing.B) {
@@ -87,7 +92,7 @@ func operations(b *testing.B, s *Store, a storage.AccessToken) {
 		t := s.Tenant("ten_bench")
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if err := t.IssueToken(ctx, benchToken(), benchEvent()); err != nil {
+				if err := t.IssueToken(ctx, issued(benchToken()), benchEvent()); err != nil {
 					b.Error(err)
 					return
 				}

@@ -32,7 +32,7 @@ var (
 	insertRefresh = some(insert("refresh_tokens", under(refreshColumns)))
 )
 
-// liveCode inserts a code if tenant, user, client (at its version) and
+// liveCode inserts a code if tenant and client (at their versions), user and
 // connection are live (AZ-36).
 func liveCode() string {
 	return selectInstead(insert("codes", under(codeColumns))) + ` FROM tenants t
@@ -40,6 +40,7 @@ func liveCode() string {
 		JOIN clients c ON c.id = $6
 		JOIN connections n ON n.tenant_id = t.id AND n.id = $8
 		WHERE t.id = $1 AND t.suspended_at IS NULL AND u.disabled_at IS NULL
+		AND t.version = $25
 		AND c.version = $24 AND c.disabled_at IS NULL AND n.disabled_at IS NULL`
 }
 
@@ -60,7 +61,7 @@ func (t *Tenant) IssueCode(ctx context.Context, in storage.IssueCode, ev storage
 			now, k.ClientVersion, when(k.At))
 	}
 	u.must(storage.ErrConflict, holdSession, t.id, string(c.Session), string(c.User), now, string(c.Connection))
-	u.must(storage.ErrConflict, insertCode, append(codeArgs(t.id, c), in.ClientVersion)...)
+	u.must(storage.ErrConflict, insertCode, append(codeArgs(t.id, c), in.ClientVersion, in.TenantVersion)...)
 	if k := in.Remember; k != nil {
 		u.do(rememberConsent, t.id, string(k.User), string(k.Client), k.RedirectHost, k.Resource,
 			joined(k.Scopes), k.ClientVersion, when(k.At))

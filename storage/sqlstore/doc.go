@@ -12,8 +12,9 @@
 // the unit's last statement. PostgreSQL gets the whole unit in one message and runs
 // it as one transaction, so a unit costs one round trip; a statement that touches
 // the wrong number of rows raises an error there (watchgate_expect), which
-// undoes the unit. SQLite runs it in one immediate transaction and counts rows
-// here.
+// undoes the unit. Units that share a transaction refuse without an error, so that
+// one does not undo the others. SQLite runs it in one immediate transaction and
+// counts rows here.
 //
 // # Tenants
 //

@@ -64,8 +64,10 @@ type unit struct {
 	tenant     string
 	statements []statement
 	rooms      []room
-	// free says that the unit holds no row that another may wait for, and fails
-	// only by a mistake: it may share a transaction with others like it.
+	// free says that the unit holds no row that another may wait for, and raises
+	// an error only by a mistake: it may share a transaction with others like it.
+	// When a statement of a free unit refuses (ask), those after it have to do
+	// nothing by themselves.
 	free bool
 	// otherwise is asked when a statement failed with ErrConflict: no row means
 	// that there was nothing to conflict with, ErrNotFound.
@@ -88,6 +90,13 @@ func (u *unit) do(c *command, args ...any) {
 // fails with fail.
 func (u *unit) must(fail error, c *command, args ...any) {
 	u.statements = append(u.statements, statement{command: c, args: args, fail: fail})
+}
+
+// ask adds a statement that may refuse: touching no row raises nothing, so that
+// others who share the transaction are not undone, and fails the unit with fail.
+func (u *unit) ask(fail error, c *command, args ...any) {
+	u.do(c, args...)
+	u.statements[len(u.statements)-1].fail = fail
 }
 
 // needs notes a bucket that the unit stores a row in.

@@ -23,6 +23,7 @@ const (
 		CASE WHEN kc.id IS NULL THEN 1 ELSE kc.disabled_at END,
 		CASE WHEN x.user_id = '' THEN NULL WHEN u.id IS NULL THEN 1 ELSE u.disabled_at END,
 		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.ended_at END,
+		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.expires_at END,
 		CASE WHEN x.connection_id = '' THEN NULL WHEN n.id IS NULL THEN 1 ELSE n.disabled_at END`
 	grantLifeColumns = `,
 		CASE WHEN x.grant_id = '' THEN NULL WHEN g.id IS NULL THEN 1 ELSE g.revoked_at END, g.expires_at`
@@ -30,7 +31,7 @@ const (
 
 func lifeFields(l *storage.Life) []any {
 	return []any{at(&l.TenantSuspendedAt), at(&l.ClientDisabledAt), at(&l.UserDisabledAt),
-		at(&l.SessionEndedAt), at(&l.ConnectionDisabledAt)}
+		at(&l.SessionEndedAt), at(&l.SessionExpiresAt), at(&l.ConnectionDisabledAt)}
 }
 
 func grantLifeFields(l *storage.Life) []any {

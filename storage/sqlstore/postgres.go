@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +21,7 @@ import (
 // role.
 type postgres struct {
 	app, lookup *pgxpool.Pool
+	conns       int32 // of each pool, at most
 	seen        func(int)
 	gather      gatherer
 }
@@ -76,7 +79,7 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 		app.Close()
 		return nil, err
 	}
-	p := &postgres{app: app, lookup: lookup, seen: cfg.OnRoundTrip}
+	p := &postgres{app: app, lookup: lookup, conns: app.Config().MaxConns, seen: cfg.OnRoundTrip}
 	p.gather.send, p.gather.atOnce = p.sendGathered, gatherings
 	err = checkSchema(ctx, p, migrations.PostgreSQL)
 	if err == nil {
@@ -132,9 +135,9 @@ func (p *postgres) run(ctx context.Context, u *unit) (rows int64, err error) {
 		}
 	}
 	for range tries {
-		rows, err = p.send(ctx, u)
-		if err == nil {
-			return rows, nil
+		w := &gathered{unit: u}
+		if err = p.send(ctx, w); err == nil {
+			return w.rows, wrapped(u.what, w.err)
 		}
 		if noRoom(err) && len(u.rooms) > 0 {
 			if err := p.prepare(ctx, u.rooms...); err != nil {
@@ -149,37 +152,40 @@ func (p *postgres) run(ctx context.Context, u *unit) (rows int64, err error) {
 	return 0, wrap(u.what, err)
 }
 
-func (p *postgres) send(ctx context.Context, units ...*unit) (int64, error) {
+// send runs units in one transaction, and sets what each one's outcome is if the
+// transaction succeeds. Units of one tenant share the naming of it.
+func (p *postgres) send(ctx context.Context, units ...*gathered) error {
+	slices.SortStableFunc(units, func(a, b *gathered) int { return cmp.Compare(a.tenant, b.tenant) })
 	var b pgx.Batch
-	for _, u := range units {
-		queue(&b, u)
+	for i, w := range units {
+		queue(&b, w, i == 0 || units[i-1].tenant != w.tenant)
 	}
 	p.seen(b.Len())
 	results := p.app.SendBatch(ctx, &b)
-	var rows int64
 	var err error
-	for _, u := range units {
-		var n int64
-		if n, err = collect(results, u.statements); err != nil {
+	for i, w := range units {
+		if err = collect(results, w, i == 0 || units[i-1].tenant != w.tenant); err != nil {
 			break
 		}
-		rows += n
 	}
 	if closeErr := results.Close(); err == nil {
 		// The commit's own failure, if any, comes with the end of the answer.
 		err = closeErr
 	}
-	if err != nil {
-		return 0, err
+	if is(err, adminShutdown, crashShutdown) {
+		// The others of the pool are dead too, and the next change should not
+		// have to find that out.
+		p.app.Reset()
 	}
-	return rows, nil
+	return err
 }
 
-// queue adds a unit to a batch. Units of several tenants may follow each other:
-// each starts by naming its own.
-func queue(b *pgx.Batch, u *unit) {
-	b.Queue(setTenant, u.tenant)
-	for _, s := range u.statements {
+// queue adds a unit to a batch.
+func queue(b *pgx.Batch, w *gathered, named bool) {
+	if named {
+		b.Queue(setTenant, w.tenant)
+	}
+	for _, s := range w.statements {
 		if s.counted != "" {
 			b.Queue(s.counted, s.args...)
 		} else {
@@ -188,51 +194,57 @@ func queue(b *pgx.Batch, u *unit) {
 	}
 }
 
+// collect reads the answers to one unit in their order; the first failure names
+// the statement that failed.
+func collect(results pgx.BatchResults, w *gathered, named bool) error {
+	if named {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	for _, s := range w.statements {
+		tag, err := results.Exec()
+		if err != nil {
+			return postgresError(err, s)
+		}
+		if s.counted != "" {
+			continue
+		}
+		if w.rows += tag.RowsAffected(); s.fail != nil && tag.RowsAffected() != 1 {
+			w.err = s.fail
+		}
+	}
+	return nil
+}
+
 // sendGathered runs free units in one transaction. When the server refused one of
 // them, none was executed, and each is run alone; when the connection broke,
 // nobody knows, and none is run again.
-func (p *postgres) sendGathered(ctx context.Context, gathered []*gathered) {
-	units := make([]*unit, len(gathered))
-	for i, w := range gathered {
-		units[i] = w.unit
+func (p *postgres) sendGathered(ctx context.Context, units []*gathered) {
+	err := p.send(ctx, units...)
+	if err == nil {
+		return
 	}
-	_, err := p.send(ctx, units...)
 	var refused *pgconn.PgError
-	if err != nil && (errors.As(err, &refused) || sentinel(err) || pgconn.SafeToRetry(err)) {
+	if sentinel(err) || pgconn.SafeToRetry(err) || errors.As(err, &refused) && !lost(err) {
 		err = errAlone
 	}
-	settle(gathered, err)
+	settle(units, err)
 }
 
-// collect reads the answers to one unit in their order; the first failure names
-// the statement that failed.
-func collect(results pgx.BatchResults, statements []statement) (int64, error) {
-	if _, err := results.Exec(); err != nil {
-		return 0, err
-	}
-	var rows int64
-	for i := range statements {
-		tag, err := results.Exec()
-		if err != nil {
-			return 0, postgresError(err, statements[i])
-		}
-		if statements[i].counted == "" {
-			rows += tag.RowsAffected()
-		}
-	}
-	return rows, nil
-}
-
-// read asks once more when the connection turns out to be dead: a question
-// changes nothing, and after a restart of the server every pooled connection is.
-// A row that was scanned cannot be taken back, so then there is no second time.
+// read asks again when the connection turns out to be dead: a question changes
+// nothing. After a restart of the server every pooled connection is dead, so it
+// asks until it had to be given a new one. A row that was scanned cannot be taken
+// back, so then there is no second time.
 func (p *postgres) read(ctx context.Context, in scope, queries ...query) error {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
+	var err error
 	heard := false
-	err := p.ask(ctx, in, queries, &heard)
-	if err != nil && !heard && ctx.Err() == nil && lost(err) {
-		err = p.ask(ctx, in, queries, &heard)
+	for range p.conns + 1 {
+		if err = p.ask(ctx, in, queries, &heard); err == nil || heard || ctx.Err() != nil || !lost(err) {
+			break
+		}
 	}
 	return wrapped(in.what, err)
 }

@@ -24,6 +24,7 @@ const (
 	insufficient        = "42501" // SET ROLE of a role that is not ours
 	adminShutdown       = "57P01"
 	crashShutdown       = "57P02"
+	duplicateTable      = "42P07"
 )
 
 // postgresError maps what a statement's failure means.

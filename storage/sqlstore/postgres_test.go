@@ -19,10 +19,11 @@ import (
 func two(t *testing.T, cfg Config) *Store {
 	t.Helper()
 	s := opened(t, cfg)
+	must(t, s.CreateClient(t.Context(), storage.Client{ID: "bench", Version: 1}, benchEvent()))
 	for _, id := range []storage.TenantID{"ten_a", "ten_b"} {
-		must(t, s.CreateTenant(t.Context(), storage.Tenant{ID: id, Slug: string(id)}, benchEvent()))
+		must(t, s.CreateTenant(t.Context(), storage.Tenant{ID: id, Slug: string(id), Version: 1}, benchEvent()))
 		must(t, s.Tenant(id).CreateConnection(t.Context(), storage.Connection{ID: "con"}, benchEvent()))
-		must(t, s.Tenant(id).IssueToken(t.Context(), benchToken(), benchEvent()))
+		must(t, s.Tenant(id).IssueToken(t.Context(), issued(benchToken()), benchEvent()))
 	}
 	return s
 }
@@ -171,7 +172,7 @@ func TestSweepDropsPartitions(t *testing.T) {
 	s := two(t, Config{DSN: postgresDatabase(t)})
 	must(t, s.Prepare(t.Context(), benchNow))
 	a := benchToken()
-	must(t, s.Tenant("ten_a").IssueToken(t.Context(), a, benchEvent()))
+	must(t, s.Tenant("ten_a").IssueToken(t.Context(), issued(a), benchEvent()))
 	end := time.Unix(int64(a.Ref.Bucket)*3600, 0)
 	for _, c := range []struct {
 		at   time.Time
@@ -184,29 +185,6 @@ func TestSweepDropsPartitions(t *testing.T) {
 		if (found != nil) != c.kept {
 			t.Errorf("at %v: the token is there: %v, want %v", c.at.Sub(end), found != nil, c.kept)
 		}
-	}
-}
-
-// A partition that somebody reads is left for the next
-// time, and requests are not stopped behind the attempt.
-func TestSweepGivesUpOnALockedTable(t *testing.T) {
-	dsn := postgresDatabase(t)
-	s := two(t, Config{DSN: dsn})
-	must(t, s.Prepare(t.Context(), benchNow))
-	conn, err := pgx.Connect(t.Context(), dsn)
-	must(t, err)
-	defer conn.Close(context.Background())
-	tx, err := conn.Begin(t.Context())
-	must(t, err)
-	_, err = tx.Exec(t.Context(), "SELECT * FROM access_tokens")
-	must(t, err)
-	if _, err := s.Sweep(t.Context(), benchNow.AddDate(1, 0, 0)); !is(err, lockNotAvailable) {
-		t.Errorf("sweep beside a reader: %v, want that it gives up", err)
-	}
-	must(t, tx.Rollback(t.Context()))
-	swept, err := s.Sweep(t.Context(), benchNow.AddDate(1, 0, 0))
-	if err != nil || swept.Partitions == 0 {
-		t.Errorf("after the reader: %+v, %v", swept, err)
 	}
 }
 
@@ -239,7 +217,6 @@ type flow struct {
 
 func newFlow(t *testing.T, s *Store) *flow {
 	t.Helper()
-	must(t, s.CreateClient(t.Context(), storage.Client{ID: "bench"}, benchEvent()))
 	must(t, s.CreateResourceServer(t.Context(), storage.ResourceServer{ID: "rs"}, benchEvent()))
 	f := &flow{session: storage.Session{ID: "ses", User: "usr", Connection: "con", Handle: []byte("handle"), CreatedAt: benchNow,
 		LastSeenAt: benchNow, ExpiresAt: benchNow.Add(time.Hour), IdleTimeout: time.Hour}}
@@ -271,7 +248,7 @@ func (f *flow) run(t *testing.T, s *Store, before, after func(op string)) {
 			return err
 		}},
 		{"IssueCode", func() error {
-			return tenant.IssueCode(ctx, storage.IssueCode{Code: code, Remember: &storage.Consent{User: "usr", Client: "bench"}}, benchEvent())
+			return tenant.IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: 1, Remember: &storage.Consent{User: "usr", Client: "bench"}}, benchEvent())
 		}},
 		{"FindCode", func() error { _, _, err := s.FindCode(ctx, "bench", code.Ref); return err }},
 		{"RedeemCode", func() error {
@@ -284,7 +261,7 @@ func (f *flow) run(t *testing.T, s *Store, before, after func(op string)) {
 		}},
 		{"Introspect", func() error { _, _, err := s.Introspect(ctx, "rs", access.Ref); return err }},
 		{"FindAccess", func() error { _, _, err := s.FindAccess(ctx, "bench", access.Ref); return err }},
-		{"IssueToken", func() error { return tenant.IssueToken(ctx, machine, benchEvent()) }},
+		{"IssueToken", func() error { return tenant.IssueToken(ctx, issued(machine), benchEvent()) }},
 		{"RevokeToken", func() error { return tenant.RevokeToken(ctx, access.Ref, benchNow, benchEvent()) }},
 		{"User", func() error { _, err := tenant.User(ctx, "usr"); return err }},
 	} {
@@ -325,14 +302,14 @@ func TestAServerThatIsKilledComesBack(t *testing.T) {
 	must(t, Migrate(t.Context(), server.DSN("postgres")))
 	s := two(t, Config{DSN: server.DSN("postgres")})
 	a := benchToken()
-	must(t, s.Tenant("ten_a").IssueToken(t.Context(), a, benchEvent()))
+	must(t, s.Tenant("ten_a").IssueToken(t.Context(), issued(a), benchEvent()))
 	must(t, server.Kill())
 	for range 3 {
 		_, _, err := s.FindAccess(t.Context(), "", a.Ref)
 		if err == nil || sentinel(err) {
 			t.Errorf("a lookup on a dead server: %v", err)
 		}
-		if err := s.Tenant("ten_a").IssueToken(t.Context(), benchToken(), benchEvent()); err == nil || sentinel(err) {
+		if err := s.Tenant("ten_a").IssueToken(t.Context(), issued(benchToken()), benchEvent()); err == nil || sentinel(err) {
 			t.Errorf("a change on a dead server: %v", err)
 		}
 	}
@@ -341,7 +318,7 @@ func TestAServerThatIsKilledComesBack(t *testing.T) {
 	if err != nil || found == nil {
 		t.Errorf("after the restart: %v, %v", found, err)
 	}
-	must(t, s.Tenant("ten_a").IssueToken(t.Context(), benchToken(), benchEvent()))
+	must(t, s.Tenant("ten_a").IssueToken(t.Context(), issued(benchToken()), benchEvent()))
 }
 
 // TestACommitThatFailsIsNoSuccess: the server may refuse at the very end, after
@@ -360,7 +337,7 @@ func TestACommitThatFailsIsNoSuccess(t *testing.T) {
 	a := benchToken()
 	for name, err := range map[string]error{
 		"a unit alone":   s.Tenant("ten_a").CreateConnection(t.Context(), storage.Connection{ID: "late"}, benchEvent()),
-		"a unit of many": s.Tenant("ten_a").IssueToken(t.Context(), a, benchEvent()),
+		"a unit of many": s.Tenant("ten_a").IssueToken(t.Context(), issued(a), benchEvent()),
 	} {
 		if err == nil || sentinel(err) {
 			t.Errorf("%s whose commit was refused: %v", name, err)

@@ -7,12 +7,15 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// lockTries bounds how often a partition is asked for while somebody holds its
-// table; each waits a second at most (the functions' lock_timeout), and there is
-// a pause in which those who queued up behind it get their turn.
+// Making a partition waits for a short while for others who do (the function's
+// lock_timeout), and is tried again. Dropping one stops everybody who wants the
+// table while it waits, so that it gives up after a few hundredths of a second
+// (the other function's), and the pauses are long.
 const (
-	lockTries = 5
-	lockPause = 200 * time.Millisecond
+	prepareTries = 5
+	preparePause = 200 * time.Millisecond
+	sweepTries   = 3
+	sweepPause   = 500 * time.Millisecond
 )
 
 const (
@@ -23,40 +26,43 @@ const (
 func (p *postgres) prepare(ctx context.Context, wanted ...room) error {
 	for _, r := range wanted {
 		q := query{sql: makePartitions, args: []any{r.table, r.first, r.last}, scan: discard}
-		if err := p.patiently(ctx, scope{what: "prepare"}, q); err != nil {
+		if err := p.patiently(ctx, prepareTries, preparePause, scope{what: "prepare"}, q); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sweep drops partitions, each in a transaction of its own.
+// sweep drops partitions, each in a transaction of its own. A table that somebody
+// holds, or another node that sweeps, is no failure: there is a next time.
 func (p *postgres) sweep(ctx context.Context, bound int64) (storage.Swept, error) {
 	var swept storage.Swept
 	for {
 		var name str
 		q := query{sql: dropPartition, args: []any{bound}, scan: func(r row) error { return r.Scan(&name) }}
-		if err := p.patiently(ctx, scope{what: "sweep"}, q); err != nil {
-			return swept, err
-		}
-		if name == "" {
+		err := p.patiently(ctx, sweepTries, sweepPause, scope{what: "sweep"}, q)
+		if is(err, lockNotAvailable) || err == nil && name == "" {
 			return swept, nil
+		}
+		if err != nil {
+			return swept, err
 		}
 		swept.Partitions++
 	}
 }
 
-// patiently asks again while the table is held by others.
-func (p *postgres) patiently(ctx context.Context, in scope, q query) error {
+// patiently asks again while the table is held by others, or was made by them at
+// the same moment.
+func (p *postgres) patiently(ctx context.Context, tries int, pause time.Duration, in scope, q query) error {
 	var err error
-	for range lockTries {
-		if err = p.read(ctx, in, q); !is(err, lockNotAvailable) {
+	for i := range tries {
+		if err = p.read(ctx, in, q); !is(err, lockNotAvailable, duplicateTable) || i == tries-1 {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return wrap(in.what, ctx.Err())
-		case <-time.After(lockPause):
+		case <-time.After(pause):
 		}
 	}
 	return err

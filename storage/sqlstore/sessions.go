@@ -11,6 +11,9 @@ var (
 	insertUser     = some(insert("users", under(userColumns)))
 	insertIdentity = some(insert("identities", "tenant_id, connection_id, issuer, subject, user_id"))
 	insertSession  = some(insert("sessions", under(sessionColumns)))
+	renewSession   = one(`UPDATE sessions SET connection_id = $4, handle = $5, auth_time = $6, acr = $7, amr = $8, created_at = $9,
+		last_seen_at = $10, expires_at = $11, idle_timeout = $12
+		WHERE tenant_id = $1 AND id = $2 AND user_id = $3 AND ended_at IS NULL AND expires_at > $10`)
 	// The identity has to be the user's: a sign-in never moves one person's
 	// subject to another.
 	identityIsUsers = one(`UPDATE users SET id = id WHERE tenant_id = $1 AND id = $2 AND EXISTS (
@@ -27,7 +30,7 @@ const listSessions = "SELECT " + sessionColumns + ` FROM sessions
 	ORDER BY id DESC`
 
 // SignIn implements storage.Sessions. ErrNotFound: no such tenant or connection.
-func (t *Tenant) SignIn(ctx context.Context, in storage.SignIn, ev storage.Event) error {
+func (t *Tenant) SignIn(ctx context.Context, in storage.SignIn, ev storage.Event, more ...storage.Event) error {
 	u := newUnit(t.id, "sign in")
 	i := in.Identity
 	if in.Create {
@@ -38,10 +41,18 @@ func (t *Tenant) SignIn(ctx context.Context, in storage.SignIn, ev storage.Event
 		u.must(storage.ErrConflict, updateUser, owned(t.id, userArgs(in.User))...)
 	}
 	if in.Replaces != "" {
-		u.do(replaceSession, t.id, string(in.Replaces), when(in.Session.CreatedAt))
+		u.do(replaceSession, t.id, string(in.Replaces), when(in.Session.LastSeenAt))
 	}
-	u.do(insertSession, owned(t.id, sessionArgs(in.Session))...)
+	session := owned(t.id, sessionArgs(in.Session))
+	if in.Renews {
+		u.must(storage.ErrConflict, renewSession, session[:len(session)-1]...)
+	} else {
+		u.do(insertSession, session...)
+	}
 	u.event(ev)
+	for _, ev := range more {
+		u.event(ev)
+	}
 	return write(ctx, t.engine, u)
 }
 

@@ -163,7 +163,7 @@ func execute(ctx context.Context, tx *sql.Tx, statements []statement, stmts []*s
 		if err != nil {
 			return 0, err
 		}
-		if s.counted != "" && n != 1 {
+		if s.fail != nil && n != 1 {
 			return 0, s.fail
 		}
 		if s.counted == "" {

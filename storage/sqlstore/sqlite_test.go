@@ -91,10 +91,10 @@ func TestACancelledCallerIsNotKept(t *testing.T) {
 	s := two(t, Config{DSN: sqliteFile(t)})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Tenant("ten_a").IssueToken(ctx, benchToken(), benchEvent()); !errors.Is(err, context.Canceled) {
+	if err := s.Tenant("ten_a").IssueToken(ctx, issued(benchToken()), benchEvent()); !errors.Is(err, context.Canceled) {
 		t.Errorf("a call of somebody who left: %v", err)
 	}
-	must(t, s.Tenant("ten_a").IssueToken(t.Context(), benchToken(), benchEvent()))
+	must(t, s.Tenant("ten_a").IssueToken(t.Context(), issued(benchToken()), benchEvent()))
 }
 
 // TestOneRefusalLeavesItsNeighboursAlone: units that share a commit do not share
@@ -104,7 +104,7 @@ func TestOneRefusalLeavesItsNeighboursAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := two(t, Config{DSN: dsn})
 			taken := benchToken()
-			must(t, s.Tenant("ten_a").IssueToken(t.Context(), taken, benchEvent()))
+			must(t, s.Tenant("ten_a").IssueToken(t.Context(), issued(taken), benchEvent()))
 			errs := make(chan error, 64)
 			for i := range cap(errs) {
 				go func() {
@@ -112,7 +112,7 @@ func TestOneRefusalLeavesItsNeighboursAlone(t *testing.T) {
 					if i%2 == 0 {
 						a.Ref = taken.Ref
 					}
-					err := s.Tenant(tenant).IssueToken(t.Context(), a, benchEvent())
+					err := s.Tenant(tenant).IssueToken(t.Context(), issued(a), benchEvent())
 					if (i%2 == 0) == errors.Is(err, storage.ErrExists) && (i%2 == 0 || err == nil) {
 						err = nil
 					} else if err == nil {

@@ -9,6 +9,14 @@ import (
 
 var (
 	insertAccess = some(insert("access_tokens", under(accessColumns)))
+	// issueAccess refuses unless the tenant and the client are live and at the
+	// versions that were decided on. Each question is for one row, whatever a
+	// planner believes of a table.
+	issueAccess = some(selectInstead(insert("access_tokens", under(accessColumns))) + `
+		WHERE (SELECT t.version FROM tenants t WHERE t.id = $1 AND t.suspended_at IS NULL) = $20
+		AND (SELECT c.version FROM clients c WHERE c.id = $6 AND c.disabled_at IS NULL) = $19`)
+	issueEvent = some(selectInstead(insert("audit_events", under(eventColumns))) + `
+		WHERE EXISTS (SELECT 1 FROM access_tokens a WHERE a.hash = $19 AND a.bucket = $20)`)
 	revokeAccess = one(`UPDATE access_tokens SET revoked_at = COALESCE(revoked_at, $4)
 		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3`)
 
@@ -24,12 +32,12 @@ var (
 )
 
 // IssueToken implements storage.Tokens.
-func (t *Tenant) IssueToken(ctx context.Context, a storage.AccessToken, ev storage.Event) error {
-	u := newUnit(t.id, "issue token")
+func (t *Tenant) IssueToken(ctx context.Context, in storage.IssueToken, ev storage.Event) error {
+	u, a := newUnit(t.id, "issue token"), in.Token
 	u.free = true
-	u.do(insertAccess, owned(t.id, accessArgs(a))...)
+	u.ask(storage.ErrConflict, issueAccess, append(owned(t.id, accessArgs(a)), in.ClientVersion, in.TenantVersion)...)
+	u.do(issueEvent, append(eventArgs(t.id, ev), a.Ref.Hash[:], int64(a.Ref.Bucket))...)
 	u.needs("access_tokens", a.Ref.Bucket)
-	u.event(ev)
 	return write(ctx, t.engine, u)
 }
 

@@ -32,6 +32,9 @@ var (
 		SELECT id FROM grants WHERE tenant_id = $1 AND expires_at <= $2 LIMIT 1000)`)
 )
 
+const tenantsToSweep = `SELECT tenant_id FROM sessions WHERE expires_at <= $1
+	UNION SELECT tenant_id FROM grants WHERE expires_at <= $1`
+
 // hour is the bucket that ends the hour before now.
 func hour(now time.Time) int64 { return now.Unix() / 3600 }
 
@@ -58,16 +61,23 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (storage.Swept, error)
 			return swept, err
 		}
 	}
-	tenants, err := s.ListTenants(ctx)
+	err = s.sweepTenants(ctx, now, &swept)
+	return swept, err
+}
+
+// sweepTenants asks first, across all tenants, which have something to sweep.
+func (s *Store) sweepTenants(ctx context.Context, now time.Time, swept *storage.Swept) error {
+	tenant := func(id *str) []any { return []any{id} }
+	tenants, err := list(ctx, s.engine, scope{what: "sweep", lookup: true}, tenantsToSweep, tenant, when(now.Add(-keepOver)))
 	if err != nil {
-		return swept, err
+		return err
 	}
-	for _, t := range tenants {
-		if err := s.sweepTenant(ctx, string(t.ID), now, &swept); err != nil {
-			return swept, err
+	for _, id := range tenants {
+		if err := s.sweepTenant(ctx, string(id), now, swept); err != nil {
+			return err
 		}
 	}
-	return swept, nil
+	return nil
 }
 
 func (s *Store) sweepTenant(ctx context.Context, tenant string, now time.Time, swept *storage.Swept) error {

@@ -18,9 +18,10 @@ func testCodes(t *testing.T, w *world) {
 func testCodeIsIssuedToTheLivingOnly(t *testing.T, w *world) {
 	ctx := t.Context()
 	for name, kill := range map[string]func(h *home, in *storage.IssueCode){
-		"tenant suspended": func(h *home, _ *storage.IssueCode) {
+		"tenant suspended": func(h *home, in *storage.IssueCode) {
 			h.tenant.SuspendedAt = w.now
 			w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
+			in.TenantVersion++
 		},
 		"user disabled": func(h *home, _ *storage.IssueCode) {
 			h.user.DisabledAt = w.now
@@ -39,6 +40,7 @@ func testCodeIsIssuedToTheLivingOnly(t *testing.T, w *world) {
 		},
 		"session idle":             func(h *home, in *storage.IssueCode) { in.Code.CreatedAt = w.now.Add(h.session.IdleTimeout) },
 		"client changed":           func(_ *home, in *storage.IssueCode) { in.ClientVersion++ },
+		"tenant changed":           func(_ *home, in *storage.IssueCode) { in.TenantVersion++ },
 		"client unknown":           func(_ *home, in *storage.IssueCode) { in.Code.Client = "nobody" },
 		"another user's session":   func(h *home, in *storage.IssueCode) { in.Code.Session = w.secondSession(h).ID },
 		"another tenant's session": func(_ *home, in *storage.IssueCode) { in.Code.Session = w.b.session.ID },

@@ -105,7 +105,7 @@ var reaches = map[string]reach{
 	"IssueToken": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		a := other.access
 		a.Ref = ref(token.Access, a.ExpiresAt)
-		if err := own.IssueToken(w.Context(), a, w.event("x")); err != nil {
+		if err := own.IssueToken(w.Context(), w.issueToken(w.a, a), w.event("x")); err != nil {
 			return err
 		}
 		// It is the own tenant's, and what it hangs on is not there: dead.

@@ -16,7 +16,7 @@ func testLookups(t *testing.T, w *world) {
 
 func testFound(t *testing.T, w *world) {
 	ctx, h := t.Context(), w.a
-	alive := storage.Life{TenantID: h.tenant.ID, TenantSlug: h.tenant.Slug}
+	alive := storage.Life{TenantID: h.tenant.ID, TenantSlug: h.tenant.Slug, SessionExpiresAt: h.session.ExpiresAt}
 	withGrant := alive
 	withGrant.GrantExpiresAt = h.grant.ExpiresAt
 
@@ -32,6 +32,12 @@ func testFound(t *testing.T, w *world) {
 	w.must(err)
 	w.same(c, w.client)
 	w.same(refresh, &storage.LiveRefresh{RefreshToken: h.refresh, Tenant: h.tenant, Family: h.grant, Life: withGrant, UserInfo: h.user})
+	for name, life := range map[string]storage.Life{"code": code.Life, "access": access.Life, "refresh": refresh.Life} {
+		end := h.session.ExpiresAt
+		if before, at := life.Dead(w.now, end.Add(-time.Millisecond)), life.Dead(w.now, end); before != "" || at != "session_expired" {
+			t.Errorf("the %s is dead because of %q before its session's end, of %q at it", name, before, at)
+		}
+	}
 	w.same(get(w.store.DomainOwner(ctx, h.domain.Name))(w), storage.DomainOwner{Tenant: h.tenant, Connection: h.connection})
 }
 
@@ -158,7 +164,7 @@ func testIntrospect(t *testing.T, w *world) {
 	w.same(rs, w.rs)
 	user := h.user
 	user.Claims, user.CreatedAt = nil, time.Time{} // left out on the hot path
-	life := storage.Life{TenantID: h.tenant.ID, TenantSlug: h.tenant.Slug, GrantExpiresAt: h.grant.ExpiresAt}
+	life := storage.Life{TenantID: h.tenant.ID, TenantSlug: h.tenant.Slug, GrantExpiresAt: h.grant.ExpiresAt, SessionExpiresAt: h.session.ExpiresAt}
 	w.same(live, &storage.LiveToken{AccessToken: h.access, Life: life, UserInfo: user})
 	if live.Dead(h.access.ExpiresAt.Add(-time.Millisecond)) != "" || live.Dead(h.access.ExpiresAt) != "expired" {
 		t.Error("a token lives until its ExpiresAt, and not at it")

@@ -111,7 +111,7 @@ var tenantChanges = map[string]change{
 	"IssueToken": func(ctx context.Context, w *world, ev storage.Event) error {
 		a := w.a.access
 		a.Ref = ref(token.Access, a.ExpiresAt)
-		return w.a.IssueToken(ctx, a, ev)
+		return w.a.IssueToken(ctx, w.issueToken(w.a, a), ev)
 	},
 	"RotateRefresh": func(ctx context.Context, w *world, ev storage.Event) error {
 		return w.a.RotateRefresh(ctx, w.rotate(w.a, w.a.refresh), ev)

@@ -64,6 +64,8 @@ func testUsers(t *testing.T, w *world) {
 }
 
 func testSessions(t *testing.T, w *world) {
+	testRenewal(t, w)
+	testRenewalOfAnother(t, w)
 	testSignInAgain(t, w)
 	testSessionEnds(t, w)
 }
@@ -95,6 +97,74 @@ func testSignInAgain(t *testing.T, w *world) {
 	w.want(h.SignIn(ctx, twice, w.event("x")), storage.ErrExists)
 	w.same(get(h.ListUsers(ctx))(w), []storage.User{again.User})
 	h.session, h.user = again.Session, again.User
+}
+
+// renewal signs the tenant's person in again by the same session, later, at
+// another connection, which does not say when it authenticated them.
+func (w *world) renewal(h *home) storage.SignIn {
+	other := w.newConnection()
+	w.must(h.CreateConnection(w.Context(), other, w.event("x")))
+	identity := storage.Identity{Connection: h.connection.ID, Issuer: h.identity.Issuer, Subject: h.identity.Subject}
+	s := w.newSession(h.user.ID, other.ID)
+	later := w.now.Add(time.Minute)
+	s.ID, s.AuthTime, s.ACR, s.AMR = h.session.ID, time.Time{}, "", []string{"hwk"}
+	s.CreatedAt, s.LastSeenAt, s.ExpiresAt, s.IdleTimeout = later, later, later.Add(12*time.Hour), 2*time.Hour
+	return storage.SignIn{Identity: identity, User: h.user, Session: s, Renews: true}
+}
+
+// testRenewal: the row stays and with it what hangs on it; the old handle finds
+// nothing any more (SE-02).
+func testRenewal(t *testing.T, w *world) {
+	ctx, h := t.Context(), w.newHome()
+	old, replaced := h.session, w.newSession(h.user.ID, h.connection.ID)
+	w.must(h.SignIn(ctx, storage.SignIn{Identity: h.identity, User: h.user, Session: replaced}, w.event("x")))
+	h.user.Version++
+	in := w.renewal(h)
+	in.Replaces = replaced.ID
+	first, second := w.event("session.started"), w.event("session.ended")
+	w.must(h.SignIn(ctx, in, first, second))
+	h.user.Version++
+	if found := get(w.store.SessionsByHandle(ctx, [][]byte{old.Handle}))(w); len(found) != 0 {
+		t.Errorf("the old handle still finds %+v", found)
+	}
+	w.same(get(w.store.SessionsByHandle(ctx, [][]byte{in.Session.Handle}))(w),
+		[]storage.LiveSession{{Session: in.Session, Tenant: h.tenant, UserInfo: h.user}})
+	w.same(get(h.ListSessions(ctx, h.user.ID, w.now))(w), []storage.Session{in.Session})
+	_, live, err := w.store.FindAccess(ctx, "", h.access.Ref)
+	w.must(err)
+	if why := live.Dead(w.now); why != "" || !live.Life.SessionExpiresAt.Equal(in.Session.ExpiresAt) {
+		t.Errorf("what hangs on a renewed session is dead: %q, until %v", why, live.Life.SessionExpiresAt)
+	}
+	first.Tenant, second.Tenant = h.tenant.ID, h.tenant.ID
+	w.same(get(h.Events(ctx, "", 2))(w), []storage.Event{second, first})
+}
+
+// testRenewalOfAnother: only the same person's session that is not over can be
+// renewed; otherwise nothing changes.
+func testRenewalOfAnother(t *testing.T, w *world) {
+	ctx := t.Context()
+	for name, spoil := range map[string]func(h *home, in *storage.SignIn){
+		"unknown":          func(_ *home, in *storage.SignIn) { in.Session.ID = "ses_nobody" },
+		"another person's": func(h *home, in *storage.SignIn) { in.Session.ID = w.secondSession(h).ID },
+		"another tenant's": func(_ *home, in *storage.SignIn) { in.Session.ID = w.b.session.ID },
+		"ended": func(h *home, in *storage.SignIn) {
+			w.must(h.EndSession(ctx, in.Session.ID, w.now, w.event("x")))
+		},
+		"expired": func(h *home, in *storage.SignIn) {
+			in.Session.CreatedAt, in.Session.LastSeenAt = h.session.ExpiresAt, h.session.ExpiresAt
+			in.Session.ExpiresAt = h.session.ExpiresAt.Add(time.Hour)
+		},
+	} {
+		h := w.newHome()
+		in := w.renewal(h)
+		spoil(h, &in)
+		own, others := w.look(h), w.look(w.b)
+		if err := h.SignIn(ctx, in, w.event("x"), w.event("x")); class(err) != storage.ErrConflict {
+			t.Errorf("%s: renewal = %v, want ErrConflict", name, err)
+		}
+		w.same(w.look(h), own)
+		w.same(w.look(w.b), others)
+	}
 }
 
 func testSessionEnds(t *testing.T, w *world) {

@@ -93,12 +93,30 @@ func testSigningKeys(t *testing.T, w *world) {
 	first.RetiredAt, first.RemoveAt = w.now.Add(2*time.Hour), w.now.Add(3*time.Hour)
 	second.ActiveAt = first.RetiredAt
 	third := storage.SigningKey{KID: "k3", Alg: "ES256", Public: []byte("{}"), Sealed: []byte{3}, CreatedAt: w.now.Add(2 * time.Hour)}
+	first.Sealed = []byte{4, 5} // under a new master
 	stale := second
 	stale.Version = 7
 	w.want(w.store.PutSigningKeys(ctx, []storage.SigningKey{third, first, stale}, w.event("x")), storage.ErrConflict)
 	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{first, second, third}, w.event("x")))
 	first.Version, second.Version, third.Version = 2, 2, 1
 	w.same(get(w.store.SigningKeys(ctx))(w), []storage.SigningKey{first, second, third})
+	testOneKeyHasNoEnd(t, w, second)
+}
+
+// testOneKeyHasNoEnd: a second key of an algorithm that signs without an end is
+// refused, and takes over in the unit that gives the first an end, in any order.
+func testOneKeyHasNoEnd(t *testing.T, w *world, last storage.SigningKey) {
+	ctx := t.Context()
+	heir := storage.SigningKey{KID: "k4", Alg: last.Alg, CreatedAt: w.now.Add(3 * time.Hour), ActiveAt: w.now.Add(4 * time.Hour)}
+	w.want(w.store.PutSigningKeys(ctx, []storage.SigningKey{heir}, w.event("x")), storage.ErrExists)
+	last.RetiredAt, last.RemoveAt = heir.ActiveAt, heir.ActiveAt.Add(time.Hour)
+	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{heir, last}, w.event("x")))
+	last.Version, heir.Version = last.Version+1, 1
+
+	// The heir is dropped, and the one before it goes on.
+	heir.RetiredAt, heir.RemoveAt = w.now, w.now
+	last.RetiredAt, last.RemoveAt = time.Time{}, time.Time{}
+	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{last, heir}, w.event("x")))
 }
 
 func testLogins(t *testing.T, w *world) {
@@ -158,9 +176,37 @@ func testEvents(t *testing.T, w *world) {
 		t.Errorf("events before the newest: %v", older)
 	}
 
-	// A change of the platform's that names a tenant is in the tenant's trail.
-	ev := w.event("tenant.updated")
-	ev.Tenant = w.a.tenant.ID
-	w.must(w.store.UpdateTenant(ctx, w.a.tenant, ev))
-	w.same(get(w.a.Events(ctx, "", 1))(w), []storage.Event{ev})
+	testPlatformChangeInATenantsTrail(t, w)
+}
+
+// testPlatformChangeInATenantsTrail: a change of the platform's that names a
+// tenant is in that tenant's trail and in no other, from the tenant's creation on.
+func testPlatformChangeInATenantsTrail(t *testing.T, w *world) {
+	ctx := t.Context()
+	tenant := storage.Tenant{ID: storage.NewTenantID(w.now), Slug: "trail", Version: 1}
+	platform, other := get(w.store.PlatformEvents(ctx, "", all))(w), get(w.b.Events(ctx, "", all))(w)
+	var trail []storage.Event
+	named := func(kind string) storage.Event {
+		ev := w.event(kind)
+		ev.Tenant = tenant.ID
+		trail = append([]storage.Event{ev}, trail...)
+		return ev
+	}
+	w.must(w.store.CreateTenant(ctx, tenant, named("tenant.created")))
+	for _, kind := range []string{"tenant.suspended", "tenant.resumed", "tenant.updated"} {
+		if tenant.SuspendedAt = (time.Time{}); kind == "tenant.suspended" {
+			tenant.SuspendedAt = w.now
+		}
+		w.must(w.store.UpdateTenant(ctx, tenant, named(kind)))
+		tenant.Version++
+	}
+	w.must(w.store.CreateClient(ctx, storage.Client{ID: storage.NewClientID(w.now), Owner: tenant.ID}, named("client.created")))
+	w.same(get(w.store.Tenant(tenant.ID).Events(ctx, "", all))(w), trail)
+	w.same(get(w.store.PlatformEvents(ctx, "", all))(w), platform)
+	w.same(get(w.b.Events(ctx, "", all))(w), other)
+
+	stray := w.event("tenant.updated")
+	stray.Tenant = "ten_nobody"
+	w.want(w.store.UpdateTenant(ctx, tenant, stray), storage.ErrNotFound)
+	w.same(get(w.store.TenantByID(ctx, tenant.ID))(w), tenant)
 }

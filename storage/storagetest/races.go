@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -49,6 +50,7 @@ func testRaces(t *testing.T, w *world) {
 	raceForRefresh(t, w)
 	raceForSuccessor(t, w)
 	raceForLogin(t, w)
+	raceForFirstKeys(t, w)
 	raceForIdentity(t, w)
 	raceForWithdrawal(t, w)
 }
@@ -129,6 +131,21 @@ func raceForLogin(t *testing.T, w *world) {
 	won := winners(t, race(func(int) error { return w.store.AdvanceLogin(ctx, l, w.now) }), storage.ErrConsumed)
 	if len(won) != 1 {
 		t.Errorf("%d of %d took one step", len(won), racers)
+	}
+}
+
+// raceForFirstKeys: nodes that all find no keys make one set.
+func raceForFirstKeys(t *testing.T, w *world) {
+	ctx := t.Context()
+	sets, events := make([][]storage.SigningKey, racers), make([]storage.Event, racers)
+	for i := range sets {
+		active := storage.SigningKey{KID: fmt.Sprintf("active%d", i), Alg: "ES256", CreatedAt: w.now, ActiveAt: w.now}
+		next := storage.SigningKey{KID: fmt.Sprintf("next%d", i), Alg: "ES256", CreatedAt: w.now}
+		sets[i], events[i] = []storage.SigningKey{active, next}, w.event("signing_keys.changed")
+	}
+	won := winners(t, race(func(i int) error { return w.store.PutSigningKeys(ctx, sets[i], events[i]) }), storage.ErrExists)
+	if keys := get(w.store.SigningKeys(ctx))(w); len(won) != 1 || len(keys) != 2 {
+		t.Errorf("%d of %d made the first keys, %d keys are stored; want one set of two", len(won), racers, len(keys))
 	}
 }
 

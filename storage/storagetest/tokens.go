@@ -54,12 +54,13 @@ func testTokens(t *testing.T, w *world) {
 	ctx, h := t.Context(), w.a
 	machine := storage.AccessToken{Ref: ref(token.Access, w.now.Add(accessLife)), ID: storage.NewTokenID(w.now), Client: w.client.ID,
 		Scopes: []string{"monitor:read"}, IssuedAt: w.now, ExpiresAt: w.now.Add(accessLife)}
-	w.must(h.IssueToken(ctx, machine, w.event("x")))
-	w.want(h.IssueToken(ctx, machine, w.event("x")), storage.ErrExists)
+	w.must(h.IssueToken(ctx, w.issueToken(h, machine), w.event("x")))
+	w.want(h.IssueToken(ctx, w.issueToken(h, machine), w.event("x")), storage.ErrExists)
 	_, live, err := w.store.FindAccess(ctx, "", machine.Ref)
 	w.must(err)
 	w.same(live.AccessToken, machine)
 	w.same(live.UserInfo, storage.User{})
+	w.same(live.Life, storage.Life{TenantID: h.tenant.ID, TenantSlug: h.tenant.Slug})
 	if why := live.Dead(w.now); why != "" {
 		t.Errorf("a machine's token is dead: %s", why)
 	}
@@ -72,6 +73,8 @@ func testTokens(t *testing.T, w *world) {
 		t.Errorf("revoked at %v, dead %q", live.RevokedAt, live.Dead(w.now))
 	}
 	w.want(h.RevokeToken(ctx, ref(token.Access, w.now), w.now, w.event("x")), storage.ErrNotFound)
+	testTokenIsIssuedToTheLivingOnly(t, w)
+	testRefusedTokensLeaveTheOthersAlone(t, w)
 	testOrphans(t, w)
 	testRotation(t, w)
 }
@@ -121,6 +124,87 @@ func testRotation(t *testing.T, w *world) {
 	w.want(h.RotateRefresh(ctx, w.rotate(h, storage.RefreshToken{Ref: ref(token.Refresh, w.now), Grant: h.grant.ID}), w.event("x")), storage.ErrConsumed)
 }
 
+// machine is a token for the client itself.
+func (w *world) machine(c storage.ClientID) storage.AccessToken {
+	end := w.now.Add(accessLife)
+	return storage.AccessToken{Ref: ref(token.Access, end), ID: storage.NewTokenID(w.now), Client: c, IssuedAt: w.now, ExpiresAt: end}
+}
+
+// testTokenIsIssuedToTheLivingOnly: whoever suspends a tenant or changes a client
+// between the decision and the token wins.
+func testTokenIsIssuedToTheLivingOnly(t *testing.T, w *world) {
+	ctx := t.Context()
+	for name, kill := range map[string]func(h *home, c *storage.Client, in *storage.IssueToken){
+		"tenant suspended": func(h *home, _ *storage.Client, in *storage.IssueToken) {
+			h.tenant.SuspendedAt = w.now
+			w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
+			in.TenantVersion++
+		},
+		"tenant changed": func(h *home, _ *storage.Client, _ *storage.IssueToken) {
+			w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
+		},
+		"client disabled": func(_ *home, c *storage.Client, in *storage.IssueToken) {
+			c.DisabledAt = w.now
+			w.must(w.store.UpdateClient(ctx, *c, w.event("x")))
+			in.ClientVersion++
+		},
+		"client changed": func(_ *home, c *storage.Client, _ *storage.IssueToken) {
+			w.must(w.store.UpdateClient(ctx, *c, w.event("x")))
+		},
+		"client unknown": func(_ *home, _ *storage.Client, in *storage.IssueToken) { in.Token.Client = "nobody" },
+	} {
+		h, c := w.newHome(), w.client
+		c.ID = storage.NewClientID(w.now)
+		w.must(w.store.CreateClient(ctx, c, w.event("x")))
+		in := w.issueToken(h, w.machine(c.ID))
+		kill(h, &c, &in)
+		before := get(h.Events(ctx, "", all))(w)
+		if err := h.IssueToken(ctx, in, w.event("token.issued")); class(err) != storage.ErrConflict {
+			t.Errorf("%s: issue = %v, want ErrConflict", name, err)
+		}
+		if _, found, err := w.store.FindAccess(ctx, "", in.Token.Ref); err != nil || found != nil {
+			t.Errorf("%s: found %v, %v; want nothing stored", name, found, err)
+		}
+		w.same(get(h.Events(ctx, "", all))(w), before)
+	}
+}
+
+// testRefusedTokensLeaveTheOthersAlone: tokens of two tenants at once, of which
+// every third was decided on what is no longer so.
+func testRefusedTokensLeaveTheOthersAlone(t *testing.T, w *world) {
+	ctx, homes := t.Context(), []*home{w.newHome(), w.newHome()}
+	ins, events := make([]storage.IssueToken, racers), make([]storage.Event, racers)
+	stale := func(i int) bool { return i%3 == 0 }
+	issued := map[storage.TenantID]map[storage.EventID]bool{homes[0].tenant.ID: {}, homes[1].tenant.ID: {}}
+	for i := range ins {
+		h := homes[i%2]
+		ins[i], events[i] = w.issueToken(h, w.machine(w.client.ID)), w.event("token.issued")
+		if stale(i) {
+			ins[i].ClientVersion--
+			continue
+		}
+		issued[h.tenant.ID][events[i].ID] = true
+	}
+	for i, err := range race(func(i int) error { return homes[i%2].IssueToken(ctx, ins[i], events[i]) }) {
+		_, found, lookup := w.store.FindAccess(ctx, "", ins[i].Token.Ref)
+		w.must(lookup)
+		if refused := class(err) == storage.ErrConflict; refused != stale(i) || err != nil && !refused || (found == nil) != stale(i) {
+			t.Errorf("token %d: %v, found %v; decided on an old version: %v", i, err, found != nil, stale(i))
+		}
+	}
+	for _, h := range homes {
+		for _, ev := range get(h.Events(ctx, "", all))(w) {
+			if ev.Kind == "token.issued" && !issued[h.tenant.ID][ev.ID] {
+				t.Errorf("a token that was refused is recorded: %+v", ev)
+			}
+			delete(issued[h.tenant.ID], ev.ID)
+		}
+		if missing := issued[h.tenant.ID]; len(missing) > 0 {
+			t.Errorf("%d tokens are not recorded", len(missing))
+		}
+	}
+}
+
 // testOrphans: a token that hangs on something that is not there is dead.
 func testOrphans(t *testing.T, w *world) {
 	for reason, cut := range map[string]func(*storage.AccessToken){
@@ -132,13 +216,18 @@ func testOrphans(t *testing.T, w *world) {
 	} {
 		orphan := w.newAccess(w.a.redeemed)
 		cut(&orphan)
-		w.must(w.a.IssueToken(t.Context(), orphan, w.event("x")))
+		turn := w.rotate(w.a, w.a.refresh)
+		turn.Access = orphan
+		w.must(w.a.RotateRefresh(t.Context(), turn, w.event("x")))
 		_, live, err := w.store.Introspect(t.Context(), w.rs.ID, orphan.Ref)
 		w.must(err)
 		_, found, err := w.store.FindAccess(t.Context(), "", orphan.Ref)
 		w.must(err)
 		if why, also := live.Dead(w.now), found.Dead(w.now); why != reason || also != reason {
 			t.Errorf("introspected it is dead because of %q, found %q, want %q", why, also, reason)
+		}
+		if end := live.Life.SessionExpiresAt; reason == "session_ended" && (end.UnixMilli() != 1 || !found.Life.SessionExpiresAt.Equal(end)) {
+			t.Errorf("a session that is not there ends at %v, want the first millisecond", end)
 		}
 	}
 }

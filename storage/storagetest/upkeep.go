@@ -58,5 +58,5 @@ func testUpkeep(t *testing.T, w *world) {
 
 	// A token that expires where nothing was prepared is stored all the same.
 	far := storage.AccessToken{Ref: ref(token.Access, w.now.AddDate(3, 0, 0)), ID: "tok", Client: w.client.ID, IssuedAt: w.now, ExpiresAt: w.now.AddDate(3, 0, 0)}
-	w.must(h.IssueToken(ctx, far, w.event("x")))
+	w.must(h.IssueToken(ctx, w.issueToken(h, far), w.event("x")))
 }

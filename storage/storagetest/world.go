@@ -141,13 +141,18 @@ func (w *world) newSession(user storage.UserID, c storage.ConnectionID) storage.
 
 // issue is a code for the tenant's user, by the common client.
 func (w *world) issue(h *home) storage.IssueCode {
-	return storage.IssueCode{ClientVersion: w.client.Version, Code: storage.Code{
+	return storage.IssueCode{ClientVersion: w.client.Version, TenantVersion: h.tenant.Version, Code: storage.Code{
 		Ref: ref(token.Code, w.now.Add(codeLife)), Grant: storage.NewGrantID(w.now), User: h.user.ID, Client: w.client.ID,
 		Session: h.session.ID, Connection: h.connection.ID, RedirectURI: "https://demo.test/cb", RedirectSent: true,
 		Challenge: "challenge", Nonce: "nonce", Scopes: []string{"openid", "monitor:read"}, Resource: []string{"https://api.test"},
 		Claims: `{"userinfo":{}}`, Auth: storage.Authentication{AuthTime: h.session.AuthTime, ACR: "mfa", AMR: h.session.AMR},
 		AuthTimeRequired: true, CreatedAt: w.now, ExpiresAt: w.now.Add(codeLife),
 	}}
+}
+
+// issueToken is a token by the common client.
+func (w *world) issueToken(h *home, a storage.AccessToken) storage.IssueToken {
+	return storage.IssueToken{Token: a, ClientVersion: w.client.Version, TenantVersion: h.tenant.Version}
 }
 
 // redeem is the redemption of a code, with a refresh token.
