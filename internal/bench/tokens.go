@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+)
+
+// insertToken is what pgbench does: one row a transaction into a table of the
+// same shape, with the same key.
+const insertToken = `INSERT INTO bench_tokens (hash, bucket, tenant_id, id, grant_id, client_id, user_id, session_id, connection_id,
+  scopes, audience, acr, amr, claims, issued_at, expires_at)
+VALUES (sha256((random()::text || clock_timestamp()::text)::bytea), 497000, 'ten_01kb0000000000000000000000', 'tok_01kb0000000000000000000000', '',
+  'bench-m2m', '', '', '', '["monitor_read"]', '[]', '', '[]', '', 1789000000000, 1789003600000);
+`
+
+// clientCredentials is the request of a machine for a token.
+func (s *site) clientCredentials() []byte {
+	return post(s.deployment.Issuer, "/oauth2/token", s.machine, url.Values{"grant_type": {"client_credentials"}, "scope": {"monitor:read"}})
+}
+
+// issue gets one client-credentials token.
+func (s *site) issue() (string, error) {
+	w, err := dial(s.node.URL)
+	if err != nil {
+		return "", err
+	}
+	defer w.conn.Close()
+	return tokenFrom(w.do(s.clientCredentials()))
+}
+
+func tokenFrom(status int, body []byte, err error) (string, error) {
+	var out struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := expect("token", status, body, err); err != nil {
+		return "", err
+	}
+	err = json.Unmarshal(body, &out)
+	return out.AccessToken, err
+}
+
+// measureClientCredentials compares tokens per second, durably committed with
+// their audit events, with pgbench inserting rows.
+func measureClientCredentials(ctx context.Context, b *bench) error {
+	dsn := b.pg.DSN("watchgate")
+	if err := psql(ctx, dsn, "CREATE TABLE bench_tokens (LIKE access_tokens INCLUDING ALL)"); err != nil {
+		return err
+	}
+	base, err := b.pgbench(ctx, insertToken, workers, loadSecond)
+	if err != nil {
+		return err
+	}
+	request := b.site.clientCredentials()
+	rate, err := load(ctx, b.site.node.URL, func(_ int, w *wire) error {
+		status, body, err := w.do(request)
+		return expect("client credentials", status, body, err)
+	})
+	b.figures.add("client-credentials tokens", rate, "1/s", base, "pgbench, one row a transaction, same shape", "ratio >= 0.5")
+	return err
+}
+
+// measureIntrospection compares introspections per second, each one statement,
+// with a handler that asks nobody.
+func measureIntrospection(ctx context.Context, b *bench) error {
+	tok, err := b.site.issue()
+	if err != nil {
+		return err
+	}
+	request := post(b.site.deployment.Issuer, "/oauth2/introspect", b.site.api, url.Values{"token": {tok}, "tenant": {"acme"}})
+	w, err := dial(b.site.node.URL)
+	if err != nil {
+		return err
+	}
+	status, answer, err := w.do(request)
+	if err := expect("introspect", status, answer, err); err != nil {
+		return err
+	}
+	ask := func(_ int, w *wire) error {
+		status, body, err := w.do(request)
+		return expect("introspect", status, body, err)
+	}
+	bare, stop, err := startBare(ctx, string(answer))
+	if err != nil {
+		return err
+	}
+	defer stop()
+	base, err := load(ctx, bare, ask)
+	if err != nil {
+		return err
+	}
+	rate, err := load(ctx, b.site.node.URL, ask)
+	b.figures.add("introspections without a cache", rate, "1/s", base, "bare net/http handler, same form, same bytes", "ratio >= 0.15")
+	return err
+}
