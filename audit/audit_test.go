@@ -70,6 +70,7 @@ func all(ctx context.Context) map[string]storage.Event {
 		"TokenRevoked":                TokenRevoked(ctx, at, access),
 		"GrantRevoked":                GrantRevoked(ctx, at, "grt_1", ActorClient, "refresh_revoked"),
 		"ClientAuthFailed":            ClientAuthFailed(ctx, at, "app_1"),
+		"TokenRefused":                TokenRefused(ctx, at, "app_1", "invalid_scope"),
 		"IntrospectionRefused":        IntrospectionRefused(ctx, at, "rs_1", "invalid_client"),
 		"CrossTenantDenied":           CrossTenantDenied(ctx, at, "ten_2", "rs_1"),
 		"TenantCreated":               TenantCreated(ctx, at, tenant),
@@ -125,8 +126,8 @@ func TestEveryConstructorIsCompleteAndUnique(t *testing.T) {
 			t.Errorf("%s: id %q, time %v", name, ev.ID, ev.Time)
 		}
 		ids[ev.ID] = true
-		if ev.Tenant != "" {
-			t.Errorf("%s: the tenant is for the handle to set", name)
+		if about := strings.HasPrefix(ev.Kind, "tenant."); (about && ev.Tenant != tenant.ID) || (!about && ev.Tenant != "") {
+			t.Errorf("%s: tenant %q: what is about a tenant is in its trail, elsewhere the handle says", name, ev.Tenant)
 		}
 	}
 }

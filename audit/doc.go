@@ -11,7 +11,7 @@
 //	code.issued  code.redeemed  code.refused  code.replayed
 //	token.issued  token.refreshed  token.revoked
 //	refresh.reused  refresh.refused  grant.revoked
-//	client.auth_failed  introspection.refused  cross_tenant.denied
+//	client.auth_failed  token.refused  introspection.refused  cross_tenant.denied
 //	tenant.created  tenant.updated  tenant.suspended  tenant.resumed
 //	client.created  client.updated  client.disabled  client.enabled
 //	client.secret_rotated
@@ -24,14 +24,20 @@
 //	user.updated  user.disabled  user.enabled
 //	signing_keys.changed
 //
+// What consent.withdrawn and user.* record is in the vocabulary because the store
+// can do it; no command brings it about.
+//
 // The outcome is "success" or "refused"; the reason is a short stable code. The
 // actor is who did it: the one in the context ([WithActor]) before the one that
 // the constructor knows before "system". The origin comes from the context
-// (package origin), the tenant from the handle that stores the event.
+// (package origin), the tenant from the handle that stores the event; what the
+// platform does to a tenant (tenant.*) is in that tenant's trail.
 //
 // No event carries a secret, the hash of one, or a token. Texts that strangers
 // choose are cut, and their control and bidirectional characters escaped
 // (AU-05), so that no sink has to.
+//
+// Refusals that anybody can bring about pass a [Limiter] first.
 //
 // The package does not store, search or export events.
 package audit

@@ -110,7 +110,9 @@ func DomainRemoved(ctx context.Context, at time.Time, d storage.Domain) storage.
 }
 
 // SigningKeysChanged records signing_keys.changed; what is "created",
-// "activated", "retired", "removed" or "dropped".
+// "activated" (and its predecessor retired) or "dropped" (out of the JWKS before
+// its time). That a retired key's time is over is no event: it was decided when
+// it was retired.
 func SigningKeysChanged(ctx context.Context, at time.Time, kids []string, what string) storage.Event {
 	ev := success("signing_keys.changed")
 	ev.Reason, ev.Object = what, strings.Join(kids, " ")
@@ -119,7 +121,8 @@ func SigningKeysChanged(ctx context.Context, at time.Time, kids []string, what s
 
 func aboutTenant(kind string, t storage.Tenant) storage.Event {
 	ev := success(kind)
-	ev.Object = string(t.ID)
+	// The tenant reads it, too: it is about them.
+	ev.Tenant, ev.Object = t.ID, string(t.ID)
 	ev.Details = map[string]string{"slug": t.Slug, "version": version(t.Version), "reason": t.SuspendReason}
 	return ev
 }

@@ -89,6 +89,12 @@ func ClientAuthFailed(ctx context.Context, at time.Time, client storage.ClientID
 	return event(ctx, at, byClient(refused("client.auth_failed", "invalid_client"), client))
 }
 
+// TokenRefused records token.refused: a client that proved itself asked the token
+// endpoint, or the revocation endpoint, for what it may not have.
+func TokenRefused(ctx context.Context, at time.Time, client storage.ClientID, code string) storage.Event {
+	return event(ctx, at, byClient(refused("token.refused", code), client))
+}
+
 // IntrospectionRefused records introspection.refused: somebody asked about a
 // token who may not. rs is what they called themselves.
 func IntrospectionRefused(ctx context.Context, at time.Time, rs string, reason string) storage.Event {

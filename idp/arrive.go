@@ -27,13 +27,9 @@ type arrival struct {
 // transaction to its next step. Session handle and browser binding are new:
 // those from before the sign-in are worth nothing after it (SE-02).
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request, l storage.Login, a arrival) error {
-	before, err := s.sessions(r)
-	if err != nil {
-		return away(err)
-	}
 	handle := token.NewSecret()
-	session := s.newSession(a, hashOf(handle))
-	if err := s.signIn(r.Context(), l, a, storage.SignIn{Session: session, Replaces: replaced(before, a.tenant.ID)}); err != nil {
+	session, before, err := s.signIn(r, l, a, s.newSession(a, hashOf(handle)))
+	if err != nil {
 		return err
 	}
 	if err := s.cookies.put(w, r, sessionCookie+string(a.tenant.ID), handle); err != nil {
@@ -47,33 +43,40 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request, l storage.Login,
 
 // arrived stores where the transaction goes on.
 func (s *Server) arrived(w http.ResponseWriter, r *http.Request, l storage.Login, session storage.Session) error {
-	browser, err := s.rebind(w, r)
-	if err != nil {
-		return err
-	}
-	l.Step, l.Session, l.Browser = storage.StepConsent, session.ID, browser
+	l.Step, l.Session = storage.StepConsent, session.ID
 	if l.Request == nil {
-		l.Step = storage.StepDone
+		return s.home(w, r, l)
+	}
+	var err error
+	if l.Browser, err = s.bind(w, r, l.ID); err != nil {
+		return err
 	}
 	if l, err = s.advance(r.Context(), l); err != nil {
 		return err
-	}
-	if l.Request == nil {
-		http.Redirect(w, r, l.ReturnTo, http.StatusSeeOther)
-		return nil
 	}
 	s.to(w, r, l, "")
 	return nil
 }
 
+// home ends the transaction of somebody who came by themselves where they wanted
+// to go.
+func (s *Server) home(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	if err := s.done(w, r, l); err != nil {
+		return err
+	}
+	http.Redirect(w, r, l.ReturnTo, http.StatusSeeOther)
+	return nil
+}
+
 // newSession takes the assurance from the authentication and the lifetimes from
-// the deployment, tightened by the tenant (SE-05).
+// the deployment, tightened by the tenant (SE-05). When the person was
+// authenticated only the provider knows: where it does not say, nobody does.
 func (s *Server) newSession(a arrival, handle []byte) storage.Session {
 	now := s.now()
 	lifetime := tighter(s.cfg.Lifetimes.Session, a.tenant.Policy.SessionLifetime)
-	authTime := now
-	if t := a.subject.AuthTime; !t.IsZero() && t.Before(now) {
-		authTime = t.UTC().Truncate(time.Millisecond)
+	authTime := a.subject.AuthTime.UTC().Truncate(time.Millisecond)
+	if authTime.After(now) { // its clock is ahead of ours
+		authTime = now
 	}
 	return storage.Session{
 		ID: storage.NewSessionID(now), Connection: a.connection.ID, Handle: handle,
@@ -90,36 +93,70 @@ func tighter(limit, policy time.Duration) time.Duration {
 	return limit
 }
 
-// signIn stores person and session. The person's key is (tenant, connection,
-// iss, sub) and nothing else (FO-08).
-func (s *Server) signIn(ctx context.Context, l storage.Login, a arrival, in storage.SignIn) error {
-	users := s.cfg.Store.Tenant(a.tenant.ID)
-	in.Identity = storage.Identity{Connection: a.connection.ID, Issuer: a.subject.Issuer, Subject: a.subject.Subject}
+// signIn stores person and session. It returns the session as it is stored, and
+// those that this browser had before.
+func (s *Server) signIn(r *http.Request, l storage.Login, a arrival, fresh storage.Session) (storage.Session, []storage.LiveSession, error) {
+	ctx, none := r.Context(), storage.Session{}
 	var err error
 	for range attempts {
-		known, lookup := users.UserByIdentity(ctx, in.Identity)
-		in.User, in.Create = known, errors.Is(lookup, storage.ErrNotFound)
-		switch {
-		case in.Create && !a.connection.CreateUsers:
-			return s.refused(ctx, l, refuse("no_account", nil))
-		case in.Create:
-			in.User = storage.User{ID: storage.NewUserID(s.now()), Role: a.role(), CreatedAt: s.now(), Version: 1}
-		case lookup != nil:
-			return away(lookup)
-		case !known.DisabledAt.IsZero():
-			return s.refused(ctx, l, refuse("user_suspended", nil))
+		var before []storage.LiveSession
+		if before, err = s.sessions(r); err != nil {
+			break
 		}
-		a.describe(&in.User)
-		in.Session.User = in.User.ID
-		err = users.SignIn(ctx, in, audit.SignedIn(ctx, s.now(), in.User, in.Session, in.Create))
+		in := storage.SignIn{Session: fresh}
+		if err := s.person(ctx, l, a, &in); err != nil {
+			return none, nil, err
+		}
+		more := s.succeed(ctx, &in, before, a.tenant.ID)
+		ev := audit.SignedIn(ctx, s.now(), in.User, in.Session, in.Create)
+		err = s.cfg.Store.Tenant(a.tenant.ID).SignIn(ctx, in, ev, more...)
+		if err == nil {
+			return in.Session, before, nil
+		}
 		if !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrConflict) {
 			break
 		}
 	}
-	if err != nil {
+	return none, nil, away(err)
+}
+
+// person finds or makes who signed in. The key is (tenant, connection, iss, sub)
+// and nothing else (FO-08).
+func (s *Server) person(ctx context.Context, l storage.Login, a arrival, in *storage.SignIn) error {
+	in.Identity = storage.Identity{Connection: a.connection.ID, Issuer: a.subject.Issuer, Subject: a.subject.Subject}
+	known, err := s.cfg.Store.Tenant(a.tenant.ID).UserByIdentity(ctx, in.Identity)
+	in.User, in.Create = known, errors.Is(err, storage.ErrNotFound)
+	switch {
+	case in.Create && !a.connection.CreateUsers:
+		return s.refused(ctx, l, refuse("no_account", nil))
+	case in.Create:
+		in.User = storage.User{ID: storage.NewUserID(s.now()), Role: a.role(), CreatedAt: s.now(), Version: 1}
+	case err != nil:
 		return away(err)
+	case !known.DisabledAt.IsZero():
+		return s.refused(ctx, l, refuse("user_suspended", nil))
 	}
+	a.describe(&in.User)
+	in.Session.User = in.User.ID
 	return nil
+}
+
+// succeed says what becomes of the session that this browser had in the tenant.
+// The same person's goes on under the new handle, and with it the apps that hang
+// on it; past its absolute end it does not, because nothing comes back from the
+// dead. Somebody else's ends, which is an event of its own.
+func (s *Server) succeed(ctx context.Context, in *storage.SignIn, before []storage.LiveSession, tenant storage.TenantID) []storage.Event {
+	i := slices.IndexFunc(before, func(l storage.LiveSession) bool { return l.Tenant.ID == tenant && l.EndedAt.IsZero() })
+	if i < 0 {
+		return nil
+	}
+	now, old := s.now(), before[i]
+	if old.User == in.User.ID && now.Before(old.ExpiresAt) {
+		in.Renews, in.Session.ID, in.Session.CreatedAt = true, old.ID, old.CreatedAt
+		return nil
+	}
+	in.Replaces = old.ID
+	return []storage.Event{audit.SignedOut(ctx, now, old.User, old.ID, "sign_in")}
 }
 
 // role of somebody new: the connection's, and the least where it says none.
@@ -133,16 +170,6 @@ func (a arrival) role() storage.Role {
 // describe takes over what the identity provider says at each sign-in.
 func (a arrival) describe(u *storage.User) {
 	u.Email, u.EmailVerified, u.Claims = a.subject.Email, a.subject.EmailVerified, a.subject.Claims
-}
-
-// replaced is the session that the new one takes the place of.
-func replaced(before []storage.LiveSession, tenant storage.TenantID) storage.SessionID {
-	for _, old := range before {
-		if old.Tenant.ID == tenant && old.EndedAt.IsZero() {
-			return old.ID
-		}
-	}
-	return ""
 }
 
 // makeRoom drops the cookies of sessions that are over, and ends the oldest

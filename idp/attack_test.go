@@ -58,7 +58,7 @@ func TestAttackRow37ConsentWithoutTheVerifier(t *testing.T) {
 	b := h.browser()
 	to, fields := b.signIn("alice@acme.test").form()
 	for name, v := range map[string]string{"missing": "", "wrong": strings.Repeat("A", 43)} {
-		b.post(to, url.Values{"decision": {"allow"}, "verifier": {v}}).wants(http.StatusGone, "already_used")
+		b.post(to, url.Values{"decision": {"allow"}, "verifier": {v}}).wants(http.StatusBadRequest, "already_used")
 		if len(h.engine.approved) != 0 {
 			t.Errorf("approved with a verifier that is %s", name)
 		}
@@ -117,7 +117,7 @@ func TestAttackRow40CallbackReplayed(t *testing.T) {
 	b := h.browser()
 	back := h.provider(b.toProvider(b.open(), "alice@acme.test"))
 	b.get(back).location()
-	b.get(back).wants(http.StatusGone, "already_used")
+	b.get(back).wants(http.StatusBadRequest, "already_used")
 	b.signIn("alice@acme.test")
 	if p := b.get(back); p.Code < 400 { // by now the browser's binding is another one, too
 		t.Errorf("status %d", p.Code)
@@ -133,7 +133,7 @@ func TestAttackCallbackOfAnEarlierTrip(t *testing.T) {
 	login := b.open()
 	first := h.provider(b.toProvider(login, "alice@acme.test"))
 	b.toProvider(login, "alice@acme.test")
-	b.get(first).wants(http.StatusGone, "already_used")
+	b.get(first).wants(http.StatusBadRequest, "already_used")
 	h.nobody()
 }
 
@@ -161,7 +161,7 @@ func TestAttackCallbackTwiceAtOnce(t *testing.T) {
 	for code := range codes {
 		if code == http.StatusSeeOther {
 			winners++
-		} else if code != http.StatusGone {
+		} else if code != http.StatusBadRequest {
 			t.Errorf("status %d", code)
 		}
 	}
@@ -243,9 +243,9 @@ func TestAttackStepSkip(t *testing.T) {
 	login := b.open()
 	_, fields := b.get(login).form()
 	fields.Set("decision", "allow")
-	b.post(login+"/consent", fields).wants(http.StatusGone, "already_used")
+	b.post(login+"/consent", fields).wants(http.StatusBadRequest, "already_used")
 	b.toProvider(login, "alice@acme.test")
-	b.post(login+"/consent", fields).wants(http.StatusGone, "already_used")
+	b.post(login+"/consent", fields).wants(http.StatusBadRequest, "already_used")
 	h.nobody()
 }
 
@@ -255,11 +255,11 @@ func TestAttackStateMadeOfAFormsVerifier(t *testing.T) {
 	login := b.open()
 	_, fields := b.get(login).form()
 	state := fields.Get("transaction") + "." + fields.Get("verifier")
-	b.get("/login/callback/con_acme?code=c&state="+state).wants(http.StatusGone, "already_used")
+	b.get("/login/callback/con_acme?code=c&state="+state).wants(http.StatusBadRequest, "already_used")
 	b.toProvider(login, "alice@acme.test")
 	_, fields = b.get(login).form()
 	state = fields.Get("transaction") + "." + fields.Get("verifier")
-	b.get("/login/callback/con_acme?code=c&state="+state).wants(http.StatusGone, "already_used")
+	b.get("/login/callback/con_acme?code=c&state="+state).wants(http.StatusBadRequest, "already_used")
 	h.nobody()
 }
 
@@ -292,7 +292,7 @@ func TestAttackConsentOfAnEarlierAccount(t *testing.T) {
 	login := b.open()
 	first := b.get(b.get(h.provider(b.toProvider(login, "alice@acme.test"))).location())
 	b.get(b.get(h.provider(b.toProvider(login, "carol@globex.test"))).location())
-	b.submit(first, "decision", "allow").wants(http.StatusGone, "already_used")
+	b.submit(first, "decision", "allow").wants(http.StatusBadRequest, "already_used")
 }
 
 func TestTransactionIsOverAfterTenMinutes(t *testing.T) {
@@ -305,9 +305,9 @@ func TestTransactionIsOverAfterTenMinutes(t *testing.T) {
 		t.Errorf("status %d a second before the end", p.Code)
 	}
 	h.clock.forward(time.Second)
-	b.submit(consent, "decision", "allow").wants(http.StatusGone, "session_expired")
-	b.get("/login/log_unknown").wants(http.StatusGone, "session_expired")
-	b.get("/login/"+strings.Repeat("x", 3000)).wants(http.StatusGone, "session_expired")
+	b.submit(consent, "decision", "allow").wants(http.StatusBadRequest, "session_expired")
+	b.get("/login/log_unknown").wants(http.StatusBadRequest, "session_expired")
+	b.get("/login/"+strings.Repeat("x", 3000)).wants(http.StatusBadRequest, "session_expired")
 }
 
 func TestUnknownDomainAndUnknownPersonLookTheSame(t *testing.T) {

@@ -22,28 +22,34 @@ func (s *Server) Handles(r *http.Request) [][]byte {
 	return handles
 }
 
-// browser is the SHA-256 of the binding cookie, nil without one.
-func (s *Server) browser(r *http.Request) []byte {
-	v := s.cookies.value(r, browserCookie)
+// browser is the SHA-256 of the cookie that binds the transaction, nil without
+// one.
+func (s *Server) browser(r *http.Request, id storage.LoginID) []byte {
+	v := s.cookies.value(r, loginCookie+string(id))
 	if v == "" {
 		return nil
 	}
 	return hashOf(v)
 }
 
-// bind returns the browser's binding, making one for a browser without.
-func (s *Server) bind(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if known := s.browser(r); known != nil {
-		return known, nil
-	}
-	return s.rebind(w, r)
+// bind binds a transaction to the browser, by a new secret each time: what
+// somebody may have planted before the sign-in is worth nothing after it
+// (SE-11). Each transaction has a cookie of its own, so that two tabs do not get
+// in each other's way, and a request that another site makes the browser send,
+// which comes without cookies, takes no binding away.
+func (s *Server) bind(w http.ResponseWriter, r *http.Request, id storage.LoginID) ([]byte, error) {
+	handle := token.NewSecret()
+	return hashOf(handle), s.cookies.put(w, r, loginCookie+string(id), handle)
 }
 
-// rebind gives the browser a new binding: what somebody may have planted before
-// the sign-in is worth nothing after it (SE-11).
-func (s *Server) rebind(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	handle := token.NewSecret()
-	return hashOf(handle), s.cookies.put(w, r, browserCookie, handle)
+// release takes the bindings of transactions from the browser.
+func (s *Server) release(w http.ResponseWriter, r *http.Request, ids ...storage.LoginID) error {
+	for _, id := range ids {
+		if err := s.cookies.drop(w, r, loginCookie+string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sessions returns the rows of this browser's session cookies, whatever their

@@ -59,25 +59,22 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 // returning makes the checks 1 to 4.
 func (s *Server) returning(r *http.Request) (storage.Login, url.Values, error) {
 	none := storage.Login{}
-	if r.Method != http.MethodGet { // a HEAD would use the trip up
-		return none, nil, onlyGET(nil, r)
-	}
 	fields, err := web.ReadQueryOrForm(nil, r)
 	if err != nil || len(fields.Repeated) > 0 {
-		return none, nil, refuse("bad_request", err)
+		return none, nil, s.stray(r.Context(), none, refuse("bad_request", err))
 	}
 	id, verifier, ok := splitState(fields.Get("state"))
 	if !ok {
-		return none, nil, refuse("bad_request", errors.New("no state"))
+		return none, nil, s.stray(r.Context(), none, refuse("bad_request", errors.New("no state")))
 	}
 	l, err := s.transaction(r, id)
 	switch {
 	case err != nil:
 		return none, nil, err
-	case l.Step != storage.StepUpstream || !s.cfg.Steps.Verify(l, storage.StepUpstream, s.browser(r), verifier):
-		return none, nil, refuse("already_used", errors.New("the state is not that of the present trip"))
+	case l.Step != storage.StepUpstream || !s.cfg.Steps.Verify(l, storage.StepUpstream, s.browser(r, l.ID), verifier):
+		return none, nil, s.stray(r.Context(), l, refuse("already_used", errors.New("the state is not that of the present trip")))
 	case string(l.Connection) != r.PathValue("connection"):
-		return none, nil, refuse("upstream_invalid", errors.New("the path is another connection's"))
+		return none, nil, s.stray(r.Context(), l, refuse("upstream_invalid", errors.New("the path is another connection's")))
 	}
 	params := url.Values{}
 	for name, v := range fields.Values {
@@ -127,8 +124,7 @@ func (s *Server) unfinished(w http.ResponseWriter, r *http.Request, l storage.Lo
 
 // deny ends the transaction with an error response to the app.
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, l storage.Login, code string) error {
-	l.Step = storage.StepDone
-	if _, err := s.advance(r.Context(), l); err != nil {
+	if err := s.done(w, r, l); err != nil {
 		return err
 	}
 	return s.authorizer.Refuse(w, r, *l.Request, code)

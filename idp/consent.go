@@ -24,23 +24,35 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request, l storage.Login
 	}
 	req := *l.Request
 	if req.HintSubject != "" && req.HintSubject != live.User {
-		// The app named somebody, and somebody else signed in (AZ-24).
-		return s.deny(w, r, l, "login_required")
+		return s.wrongPerson(w, r, l, live)
 	}
-	ask, err := s.authorizer.NeedsConsent(r.Context(), req, live)
+	scopes, version, err := s.authorizer.ToApprove(r.Context(), req, live)
 	if err != nil {
 		return away(err)
 	}
-	if !ask {
-		return s.approve(w, r, l, live, false)
+	if len(scopes) == 0 {
+		return s.approve(w, r, l, live, 0)
 	}
-	p, err := s.consentPage(r.Context(), l, v, live)
+	p, err := s.consentPage(r.Context(), l, v, live, scopes)
 	if err != nil {
 		return err
 	}
+	// Whichever was read first: if the app changed in between, the person is
+	// asked once more.
+	p.State.Verifier = s.cfg.Steps.Shows(l, storage.StepConsent, min(version, v.client.Version))
 	web.AllowFormAction(w, formTarget(req.RedirectURI))
 	html(w)
 	return templates.Consent(w, p)
+}
+
+// wrongPerson tells the app, which named somebody, that somebody else signed in
+// (AZ-24).
+func (s *Server) wrongPerson(w http.ResponseWriter, r *http.Request, l storage.Login, live storage.LiveSession) error {
+	ev := audit.SignInRefused(r.Context(), s.now(), live.Connection, "login_required")
+	if err := s.cfg.Store.Tenant(live.Tenant.ID).AppendEvent(r.Context(), ev); err != nil {
+		return away(err)
+	}
+	return s.deny(w, r, l, "login_required")
 }
 
 // signedIn returns the session that the transaction is about, as it is now.
@@ -68,7 +80,7 @@ func (s *Server) gone(all []storage.LiveSession, l storage.Login) *web.Error {
 	}
 	switch live := all[i]; {
 	case !live.Tenant.SuspendedAt.IsZero():
-		return refuse("tenant_suspended", nil)
+		return suspended(live.Tenant)
 	case !live.UserInfo.DisabledAt.IsZero():
 		return refuse("user_suspended", nil)
 	case !live.ConnectionDisabledAt.IsZero():
@@ -78,34 +90,41 @@ func (s *Server) gone(all []storage.LiveSession, l storage.Login) *web.Error {
 }
 
 // postConsent takes the decision. Everything that it is about comes from the
-// stored transaction; of the form only the decision counts.
+// stored transaction; of the form only the decision counts, and which version of
+// the app the page was about: one that has changed since is asked about again
+// (AZ-31).
 func (s *Server) postConsent(w http.ResponseWriter, r *http.Request) error {
-	l, fields, err := s.submitted(w, r, storage.StepConsent, storage.StepConsent)
+	l, fields, err := s.form(w, r)
 	if err != nil {
 		return err
 	}
-	_, live, err := s.signedIn(r, l)
+	shown, ok := s.cfg.Steps.Shown(l, storage.StepConsent, s.browser(r, l.ID), fields.Get("verifier"))
+	if l.Step != storage.StepConsent || !ok {
+		return s.stray(r.Context(), l, refuse("already_used", nil))
+	}
+	v, live, err := s.signedIn(r, l)
 	if err != nil {
 		return err
 	}
-	switch fields.Get(templates.FieldDecision) {
-	case templates.DecisionAllow:
-		return s.approve(w, r, l, live, true)
-	case templates.DecisionDeny:
+	switch decision := fields.Get(templates.FieldDecision); {
+	case decision == templates.DecisionDeny:
 		return s.decline(w, r, l, live)
+	case decision != templates.DecisionAllow:
+		return refuse("bad_request", nil)
+	case v.client.Version != shown:
+		return s.consent(w, r, l)
 	}
-	return refuse("bad_request", nil)
+	return s.approve(w, r, l, live, shown)
 }
 
 // approve uses the transaction up, and then has the code issued: nobody gets
 // two codes out of one transaction. What fails after that is a page, and the
 // app starts again.
-func (s *Server) approve(w http.ResponseWriter, r *http.Request, l storage.Login, live storage.LiveSession, asked bool) error {
-	l.Step = storage.StepDone
-	if _, err := s.advance(r.Context(), l); err != nil {
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, l storage.Login, live storage.LiveSession, approved int64) error {
+	if err := s.done(w, r, l); err != nil {
 		return err
 	}
-	err := s.authorizer.Approve(w, r, *l.Request, live, asked)
+	err := s.authorizer.Approve(w, r, *l.Request, live, approved)
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
 		return refuse("access_denied", err) // app, person, session or tenant is no longer live (AZ-36)
 	}
@@ -113,8 +132,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, l storage.Login
 }
 
 func (s *Server) decline(w http.ResponseWriter, r *http.Request, l storage.Login, live storage.LiveSession) error {
-	l.Step = storage.StepDone
-	if _, err := s.advance(r.Context(), l); err != nil {
+	if err := s.done(w, r, l); err != nil {
 		return err
 	}
 	ev := audit.ConsentDenied(r.Context(), s.now(), *l.Request, live.Session)
@@ -124,39 +142,40 @@ func (s *Server) decline(w http.ResponseWriter, r *http.Request, l storage.Login
 	return s.authorizer.Refuse(w, r, *l.Request, "access_denied")
 }
 
-// consentPage collects what a person has to know (AZ-30).
-func (s *Server) consentPage(ctx context.Context, l storage.Login, v view, live storage.LiveSession) (templates.ConsentPage, error) {
+// consentPage collects what a person has to know (AZ-30). What ties it to the
+// step, the caller adds.
+func (s *Server) consentPage(ctx context.Context, l storage.Login, v view, live storage.LiveSession, scopes []string) (templates.ConsentPage, error) {
 	req := *l.Request
-	scopes, err := s.inWords(ctx, req, live.Tenant.ID)
+	items, err := s.inWords(ctx, scopes, req.Resource, live.Tenant.ID)
 	if err != nil {
 		return templates.ConsentPage{}, away(err)
 	}
 	p := templates.ConsentPage{
-		Action: s.url(l, "consent"), State: s.state(l, storage.StepConsent),
+		Action: s.url(l, "consent"), State: templates.State{Transaction: string(l.ID)},
 		AppName: v.appName(), ClientID: string(v.client.ID), RedirectHost: shownHost(req.RedirectURI),
 		TenantName: live.Tenant.Name, UserName: personName(live.UserInfo), UserEmail: live.UserInfo.Email,
-		SwitchURL: s.url(l, "tenant"), Scopes: scopes, Resources: req.Resource,
+		SwitchURL: s.url(l, "tenant"), Scopes: items, Resources: req.Resource,
 		Lifetime:     s.cfg.Lifetimes.Access,
 		LoopbackOnly: loopbackOnly(v.client), Unverified: !v.client.Verified,
 	}
-	if slices.Contains(req.Scopes, "offline_access") && v.client.Allows(storage.GrantRefreshToken) {
+	if slices.Contains(scopes, "offline_access") && v.client.Allows(storage.GrantRefreshToken) {
 		p.Offline, p.Lifetime = true, s.cfg.Lifetimes.Offline
 	}
 	return p, nil
 }
 
-// inWords describes the scopes of a request: those of OpenID Connect by their
-// own sentences, others by the words of a resource server that the request
-// names, or else of any that this tenant can have tokens for.
-func (s *Server) inWords(ctx context.Context, req storage.AuthorizeRequest, tenant storage.TenantID) ([]templates.ScopeItem, error) {
+// inWords describes scopes: those of OpenID Connect by their own sentences,
+// others by the words of a resource server that the request names, or else of
+// any that this tenant can have tokens for.
+func (s *Server) inWords(ctx context.Context, scopes, resource []string, tenant storage.TenantID) ([]templates.ScopeItem, error) {
 	all, err := s.cfg.Store.ListResourceServers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	named := func(rs storage.ResourceServer) bool { return slices.Contains(req.Resource, rs.Audience) }
+	named := func(rs storage.ResourceServer) bool { return slices.Contains(resource, rs.Audience) }
 	slices.SortStableFunc(all, func(a, b storage.ResourceServer) int { return rank(named(b)) - rank(named(a)) })
-	items := make([]templates.ScopeItem, 0, len(req.Scopes))
-	for _, name := range req.Scopes {
+	items := make([]templates.ScopeItem, 0, len(scopes))
+	for _, name := range scopes {
 		items = append(items, describe(name, all, tenant))
 	}
 	return items, nil

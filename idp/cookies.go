@@ -3,6 +3,7 @@ package idp
 import (
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/sessions"
@@ -13,7 +14,7 @@ import (
 // Names of the cookies; on https they have the prefix __Host-, which keeps other
 // hosts of the domain from setting them (SE-03).
 const (
-	browserCookie = "wg_browser"
+	loginCookie   = "wg_login_"   // and the transaction's id: one binding per transaction
 	sessionCookie = "wg_session_" // and the tenant's id: one session per tenant (SE-04)
 	hostPrefix    = "__Host-"
 )
@@ -25,6 +26,9 @@ const (
 	maxSeats = 8
 	// maxHandles is how many session cookies are looked at.
 	maxHandles = 16
+	// maxLogins is how many sign-ins one browser can have under way; the oldest
+	// makes room.
+	maxLogins = 8
 )
 
 // cookieStore is gorilla's Store over storage: a cookie holds a random handle
@@ -114,6 +118,19 @@ func (c cookieStore) seats(r *http.Request) []seat {
 		}
 	}
 	return all
+}
+
+// logins returns the transactions that this browser is bound to, the oldest
+// first.
+func (c cookieStore) logins(r *http.Request) []storage.LoginID {
+	var ids []storage.LoginID
+	for _, cookie := range r.Cookies() {
+		if id, ok := strings.CutPrefix(cookie.Name, c.name(loginCookie)); ok && id != "" {
+			ids = append(ids, storage.LoginID(id))
+		}
+	}
+	slices.Sort(ids) // ids are ordered by time
+	return ids
 }
 
 func isHandle(v string) bool {

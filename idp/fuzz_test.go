@@ -41,7 +41,7 @@ func FuzzOwnPath(f *testing.F) {
 
 func FuzzCookies(f *testing.F) {
 	f.Add("__Host-wg_session_ten_1", strings.Repeat("A", handleLen))
-	f.Add("__Host-wg_browser", "x")
+	f.Add("__Host-wg_login_log_1", "x")
 	f.Add("__Host-wg_session_", strings.Repeat("A", handleLen))
 	f.Fuzz(func(t *testing.T, name, value string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -52,8 +52,10 @@ func FuzzCookies(f *testing.F) {
 				t.Errorf("seat %+v", seat)
 			}
 		}
-		if v := c.value(r, browserCookie); v != "" && len(v) != handleLen {
-			t.Errorf("binding of %d characters", len(v))
+		for _, id := range c.logins(r) {
+			if v := c.value(r, loginCookie+string(id)); id == "" || (v != "" && len(v) != handleLen) {
+				t.Errorf("transaction %q, binding of %d characters", id, len(v))
+			}
 		}
 	})
 }

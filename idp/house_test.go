@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -52,8 +53,11 @@ func (c *clock) forward(d time.Duration) {
 // engine is the authorizer: it notes what it is asked, and answers the app.
 type engine struct {
 	mu       sync.Mutex
-	ask      bool  // NeedsConsent
-	fail     error // of Approve
+	clients  clients
+	ask      bool     // ToApprove
+	implied  []string // scopes that the claims parameter implies
+	behind   int64    // versions by which what it knows of the app is old
+	fail     error    // of Approve
 	approved []approval
 	refused  []string
 }
@@ -61,20 +65,30 @@ type engine struct {
 type approval struct {
 	request storage.AuthorizeRequest
 	session storage.LiveSession
-	asked   bool
+	// version is that of the app that the person saw; 0: nobody was asked.
+	version int64
 }
 
-func (e *engine) NeedsConsent(context.Context, storage.AuthorizeRequest, storage.LiveSession) (bool, error) {
-	return e.ask, nil
+// clients is what the engine reads.
+type clients interface {
+	Client(ctx context.Context, id storage.ClientID) (storage.Client, error)
 }
 
-func (e *engine) Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, asked bool) error {
+func (e *engine) ToApprove(ctx context.Context, req storage.AuthorizeRequest, _ storage.LiveSession) ([]string, int64, error) {
+	if !e.ask {
+		return nil, 0, nil
+	}
+	c, err := e.clients.Client(ctx, req.Client)
+	return append(slices.Clone(req.Scopes), e.implied...), c.Version - e.behind, err
+}
+
+func (e *engine) Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, version int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fail != nil {
 		return e.fail
 	}
-	e.approved = append(e.approved, approval{req, s, asked})
+	e.approved = append(e.approved, approval{req, s, version})
 	http.Redirect(w, r, req.RedirectURI+"?code=c", http.StatusSeeOther)
 	return nil
 }
@@ -92,6 +106,17 @@ type flaky struct {
 	*sqlstore.Store
 	mu   sync.Mutex
 	away bool
+	// read runs, once, after sessions were read and before anybody acts on them.
+	read func()
+}
+
+func (f *flaky) SessionsByHandle(ctx context.Context, handles [][]byte) ([]storage.LiveSession, error) {
+	all, err := f.Store.SessionsByHandle(ctx, handles)
+	if read := f.read; read != nil {
+		f.read = nil
+		read()
+	}
+	return all, err
 }
 
 var errAway = errors.New("connection refused")
@@ -147,6 +172,7 @@ func newHouseAt(t *testing.T, base string) *house {
 		op: map[string]*optest.Provider{}, tenants: map[string]storage.TenantID{},
 	}
 	h.store = &flaky{Store: openStore(t)}
+	h.engine.clients = h.store
 	sealer, err := seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	h.must(err)
 	h.sealer = sealer
@@ -265,6 +291,7 @@ func errorPage(w http.ResponseWriter, r *http.Request, e *web.Error) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(e.Status)
 	templates.Error(w, templates.NewErrorPage(e.Code, origin.From(r.Context()).RequestID))
+	io.WriteString(w, e.Note)
 }
 
 // browser is a browser with a cookie jar, which follows no redirect by itself.
@@ -453,6 +480,25 @@ func (h *house) events(slug string) []string {
 		kinds = append(kinds, strings.TrimSuffix(ev.Kind+" "+ev.Reason, " "))
 	}
 	return kinds
+}
+
+// strays are the codes of the refusals in the platform's trail.
+func (h *house) strays() []string {
+	h.t.Helper()
+	events, err := h.store.PlatformEvents(h.t.Context(), "", 50)
+	h.must(err)
+	var codes []string
+	for _, ev := range events {
+		if ev.Kind == "sign_in.refused" {
+			codes = append(codes, ev.Reason)
+		}
+	}
+	return codes
+}
+
+// binding is the name of the cookie that binds a transaction, by its path.
+func (h *house) binding(login string) string {
+	return "__Host-wg_login_" + strings.TrimPrefix(login, "/login/")
 }
 
 func (h *house) users(slug string) []storage.User {

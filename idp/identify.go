@@ -19,8 +19,9 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request, l storage.Logi
 		return err
 	}
 	// Who comes back from a provider without a session chooses by themselves:
-	// to send them there again would be a loop.
-	if l.Request == nil || l.Connection != "" {
+	// to send them there again would be a loop. And where the app holds an
+	// id_token_hint that is none of ours, nobody knows whom it means (AZ-24).
+	if l.Request == nil || l.Connection != "" || l.Request.StrangeHint {
 		return s.ask(w, l, v)
 	}
 	hinted, err := s.hinted(r.Context(), *l.Request)
@@ -90,12 +91,7 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, l storage.Login, c
 		return away(err)
 	}
 	if l.Request == nil {
-		l.Step = storage.StepDone
-		if _, err := s.advance(r.Context(), l); err != nil {
-			return err
-		}
-		http.Redirect(w, r, l.ReturnTo, http.StatusSeeOther)
-		return nil
+		return s.home(w, r, l)
 	}
 	l.Step, l.Tenant, l.Connection, l.Session = storage.StepConsent, chosen.Tenant.ID, chosen.Connection, chosen.ID
 	l, err := s.advance(r.Context(), l)
@@ -111,7 +107,7 @@ func (s *Server) ask(w http.ResponseWriter, l storage.Login, v view) error {
 	if len(v.sessions) == 0 {
 		return s.emailPage(w, l, v, "")
 	}
-	p := templates.TenantChoicePage{Action: s.url(l, "tenant"), State: s.state(l, storage.StepIdentify), AppName: v.appName()}
+	p := templates.TenantChoicePage{Action: s.url(l, "tenant"), State: s.state(l), AppName: v.appName()}
 	for _, live := range v.sessions {
 		p.Choices = append(p.Choices, templates.TenantChoiceItem{
 			Slug: live.Tenant.Slug, Name: live.Tenant.Name, User: live.UserInfo.Email, SignedIn: true,
@@ -132,7 +128,7 @@ func (s *Server) askTenant(w http.ResponseWriter, r *http.Request, l storage.Log
 
 // postTenant takes the choice among sessions.
 func (s *Server) postTenant(w http.ResponseWriter, r *http.Request) error {
-	l, fields, err := s.submitted(w, r, storage.StepIdentify, storage.StepIdentify, storage.StepUpstream, storage.StepConsent)
+	l, fields, err := s.submitted(w, r)
 	if err != nil {
 		return err
 	}
@@ -163,7 +159,7 @@ func (s *Server) askEmail(w http.ResponseWriter, r *http.Request, l storage.Logi
 // emailPage asks for the address; problem is the sentence beside the field.
 func (s *Server) emailPage(w http.ResponseWriter, l storage.Login, v view, problem string) error {
 	p := templates.SignInPage{
-		Action: s.url(l, ""), State: s.state(l, storage.StepIdentify), AppName: v.appName(), Email: l.Email, Error: problem,
+		Action: s.url(l, ""), State: s.state(l), AppName: v.appName(), Email: l.Email, Error: problem,
 	}
 	if p.Email == "" && l.Request != nil {
 		p.Email = l.Request.LoginHint
@@ -176,7 +172,7 @@ func (s *Server) emailPage(w http.ResponseWriter, l storage.Login, v view, probl
 // postEmail finds the tenant by the domain of the address (FO-25). It looks up
 // no person: known and unknown ones take the same way.
 func (s *Server) postEmail(w http.ResponseWriter, r *http.Request) error {
-	l, fields, err := s.submitted(w, r, storage.StepIdentify, storage.StepIdentify, storage.StepUpstream, storage.StepConsent)
+	l, fields, err := s.submitted(w, r)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ var refusals = map[string]struct {
 	status int
 	public string
 }{
-	"session_expired":      {http.StatusGone, "The sign-in has expired."},
-	"already_used":         {http.StatusGone, "This step of the sign-in was already used."},
+	"session_expired":      {http.StatusBadRequest, "The sign-in has expired."},
+	"already_used":         {http.StatusBadRequest, "This step of the sign-in was already used."},
 	"other_browser":        {http.StatusBadRequest, "The sign-in was started in another browser."},
 	"bad_request":          {http.StatusBadRequest, "The request could not be read."},
 	"not_found":            {http.StatusNotFound, "There is nothing here."},
@@ -45,6 +45,14 @@ func refuse(code string, cause error) *web.Error {
 	if r.status == http.StatusServiceUnavailable {
 		return e.With("Retry-After", "5")
 	}
+	return e
+}
+
+// suspended is the page of a suspended tenant, with the reason that the operator
+// gave for its people to read.
+func suspended(t storage.Tenant) *web.Error {
+	e := refuse("tenant_suspended", nil)
+	e.Note = t.SuspendReason
 	return e
 }
 
@@ -77,6 +85,24 @@ func upstream(err error) *web.Error {
 func (s *Server) refused(ctx context.Context, l storage.Login, page *web.Error) error {
 	ev := audit.SignInRefused(ctx, s.now(), l.Connection, page.Code)
 	if err := s.cfg.Store.Tenant(l.Tenant).AppendEvent(ctx, ev); err != nil {
+		return web.Unavailable(err)
+	}
+	return page
+}
+
+// stray records a step that nobody may take: of another browser, another
+// connection, a transaction that is over. It returns the page. Whoever sends such
+// things can send many, so that one a minute of each kind and address is
+// recorded, in the trail of the tenant that the transaction names.
+func (s *Server) stray(ctx context.Context, l storage.Login, page *web.Error) error {
+	if !s.strays.Allow(ctx, s.now(), string(l.Tenant), page.Code) {
+		return page
+	}
+	record := s.cfg.Store.AppendPlatformEvent
+	if l.Tenant != "" {
+		record = s.cfg.Store.Tenant(l.Tenant).AppendEvent
+	}
+	if err := record(ctx, audit.SignInRefused(ctx, s.now(), l.Connection, page.Code)); err != nil {
 		return web.Unavailable(err)
 	}
 	return page

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/flow"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -16,13 +17,17 @@ import (
 
 // Authorizer decides what the client gets. It is the protocol engine.
 type Authorizer interface {
-	// NeedsConsent reports whether the person must be asked. s.Consent is what
-	// they approved earlier for this client, redirect host and resource.
-	NeedsConsent(ctx context.Context, req storage.AuthorizeRequest, s storage.LiveSession) (bool, error)
-	// Approve issues the code and writes the authorization response; asked: the
-	// person approved on the consent page just now. An error that wraps
-	// [storage.ErrConflict] says that something is no longer live.
-	Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, asked bool) error
+	// ToApprove returns what the person has to be shown before the client gets a
+	// code: every scope, which may be more than req.Scopes (the claims parameter
+	// implies some), and the version of the client that this is about. No scopes:
+	// there is nothing to ask. s.Consent is what they approved earlier for this
+	// client, redirect host and resource.
+	ToApprove(ctx context.Context, req storage.AuthorizeRequest, s storage.LiveSession) (scopes []string, clientVersion int64, err error)
+	// Approve issues the code and writes the authorization response. approved is
+	// the version of the client that the person saw when they agreed just now; 0:
+	// nobody was asked. An error that wraps [storage.ErrConflict] says that
+	// something is no longer live, or no longer what they saw.
+	Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, approved int64) error
 	// Refuse writes an authorization error response.
 	Refuse(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, code string) error
 }
@@ -41,6 +46,12 @@ type Catalogue interface {
 	TenantByID(ctx context.Context, id storage.TenantID) (storage.Tenant, error)
 }
 
+// Trail records what was refused before a tenant was known.
+type Trail interface {
+	// AppendPlatformEvent is that of [storage.PlatformLog].
+	AppendPlatformEvent(ctx context.Context, ev storage.Event) error
+}
+
 // Store is the part of the storage that signing in uses.
 type Store interface {
 	storage.Logins
@@ -48,6 +59,7 @@ type Store interface {
 	storage.TenantOpener
 	DomainOwners
 	Catalogue
+	Trail
 }
 
 // Lifetimes are upper limits; a tenant's policy may tighten the first two. A
@@ -82,6 +94,7 @@ type Server struct {
 	origin     string // scheme and host of Base
 	path       string // path of Base
 	cookies    cookieStore
+	strays     *audit.Limiter
 	authorizer Authorizer
 }
 
@@ -103,7 +116,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.Lifetimes = cfg.Lifetimes.orDefault()
 	return &Server{
 		cfg: cfg, origin: u.Scheme + "://" + u.Host, path: u.EscapedPath(),
-		cookies: cookieStore{secure: u.Scheme == "https"},
+		cookies: cookieStore{secure: u.Scheme == "https"}, strays: audit.NewLimiter(),
 	}, nil
 }
 
@@ -136,12 +149,11 @@ func (s *Server) Mount(m *web.Mux) {
 		method, path, _ := strings.Cut(pattern, " ")
 		m.Page(method+" "+s.path+path, h)
 	}
-	same := func(h web.Handler) web.Handler { return web.SameOrigin(h, s.origin) }
 	page("GET /login", s.own)
 	page("GET /login/{login}", s.dispatch)
-	page("POST /login/{login}", same(s.postEmail))
+	page("POST /login/{login}", s.sameOrigin(s.postEmail))
 	page("GET /login/{login}/{page}", s.choosePage)
-	page("POST /login/{login}/{page}", same(s.postPage))
+	page("POST /login/{login}/{page}", s.sameOrigin(s.postPage))
 	page("GET /login/callback/{connection}", s.callback)
 	page("POST /login/callback/{connection}", onlyGET)
 	page("GET /oauth2/logout", s.askSignOut)

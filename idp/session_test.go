@@ -38,7 +38,7 @@ func TestCookiesOnHTTPS(t *testing.T) {
 func TestCookiesOnPlainHTTP(t *testing.T) {
 	h := newHouseAt(t, "http://127.0.0.1:8080")
 	set := h.browserAt("http://127.0.0.1:8080").get("/start").Result().Cookies()
-	if len(set) != 1 || set[0].Name != "wg_browser" || set[0].Secure || !set[0].HttpOnly || set[0].SameSite != http.SameSiteLaxMode {
+	if len(set) != 1 || !strings.HasPrefix(set[0].Name, "wg_login_log_") || set[0].Secure || !set[0].HttpOnly || set[0].SameSite != http.SameSiteLaxMode {
 		t.Errorf("%v", set)
 	}
 }
@@ -60,9 +60,10 @@ func TestAttackRow101SessionFixation(t *testing.T) {
 	b := h.browser()
 	planted := strings.Repeat("A", 43)
 	b.setCookie(h.sessionCookie("acme"), planted)
-	b.setCookie("__Host-wg_browser", planted)
-	b.signIn("alice@acme.test")
-	if b.cookie(h.sessionCookie("acme")) == planted || b.cookie("__Host-wg_browser") == planted {
+	login := b.open()
+	bound := b.cookie(h.binding(login))
+	b.get(h.provider(b.toProvider(login, "alice@acme.test"))).location()
+	if now := b.cookie(h.binding(login)); b.cookie(h.sessionCookie("acme")) == planted || now == bound || now == "" {
 		t.Error("a handle from before the sign-in is still used")
 	}
 	attacker := h.browser()
@@ -264,8 +265,8 @@ func TestTenantsPerBrowserAreLimited(t *testing.T) {
 		h.clock.forward(time.Second)
 		b.get(b.get(h.provider(b.toProvider(b.open(), fmt.Sprintf("alice@tenant%d.test", i)))).location())
 	}
-	if n := len(b.cookies()); n != 9 || slices.Contains(b.cookies(), h.sessionCookie("acme")) {
-		t.Errorf("%d cookies, want the browser's and 8 sessions without the oldest: %v", n, b.cookies())
+	if n := len(b.cookies()); n != 16 || slices.Contains(b.cookies(), h.sessionCookie("acme")) {
+		t.Errorf("%d cookies, want 8 transactions and 8 sessions without the oldest: %v", n, b.cookies())
 	}
 	thief := h.browser()
 	thief.setCookie(h.sessionCookie("acme"), oldest)
@@ -277,12 +278,12 @@ func TestTenantsPerBrowserAreLimited(t *testing.T) {
 func TestCookiesThatAreNoHandlesAreIgnored(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser()
-	b.setCookie("__Host-wg_browser", "guessable")
+	b.setCookie("__Host-wg_login_log_0", "guessable")
 	for i, v := range []string{"x", strings.Repeat("A", 44), strings.Repeat("-", 43), strings.Repeat("A", 3000)} {
 		b.setCookie(fmt.Sprintf("__Host-wg_session_ten_%d", i), v)
 	}
 	login := b.open()
-	if v := b.cookie("__Host-wg_browser"); len(v) != 43 {
+	if v := b.cookie(h.binding(login)); len(v) != 43 {
 		t.Errorf("the transaction is bound to %q", v)
 	}
 	if p := b.get(login); p.Code != http.StatusOK {

@@ -26,7 +26,7 @@ func TestPersonSignsInConsentsAndTheAppIsAnswered(t *testing.T) {
 	if to := b.submit(consent, "decision", "allow").location(); to != "https://app.example/cb?code=c" {
 		t.Errorf("the browser goes to %q", to)
 	}
-	if len(h.engine.approved) != 1 || !h.engine.approved[0].asked || h.engine.approved[0].session.Tenant.Slug != "acme" {
+	if len(h.engine.approved) != 1 || h.engine.approved[0].version != 1 || h.engine.approved[0].session.Tenant.Slug != "acme" {
 		t.Errorf("approved = %+v", h.engine.approved)
 	}
 	if !slices.Contains(h.events("acme"), "session.started") {
@@ -67,7 +67,7 @@ func TestNoQuestionWhereConsentIsRemembered(t *testing.T) {
 	if to := h.browser().signIn("alice@acme.test").location(); to != "https://app.example/cb?code=c" {
 		t.Errorf("to %q", to)
 	}
-	if len(h.engine.approved) != 1 || h.engine.approved[0].asked {
+	if len(h.engine.approved) != 1 || h.engine.approved[0].version != 0 {
 		t.Errorf("approved = %+v", h.engine.approved)
 	}
 }
@@ -202,7 +202,7 @@ func TestEssentialACRAsksTheProviderAgain(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser()
 	b.signIn("alice@acme.test")
-	h.request.Claims = `{"id_token":{"acr":{"essential":true,"values":["urn:two"]}}}`
+	h.request.EssentialACR = []string{"urn:two"}
 	h.request.ACRValues = []string{"urn:three"}
 	h.provider(b.get(b.open()).location())
 	if got := h.op["acme"].Asked().Get("acr_values"); got != "urn:two urn:three" {
@@ -214,16 +214,15 @@ func TestEssentialACRAsksTheProviderAgain(t *testing.T) {
 	if to := b.get(b.open()).location(); !strings.HasPrefix(to, "/login/") {
 		t.Errorf("to %q, though the session reaches the level", to)
 	}
-	for _, claims := range []string{"", "{", `{"id_token":{"acr":{"values":["urn:nine"]}}}`, `{"id_token":{"acr":7}}`, `{"id_token":null}`} {
-		h.request.Claims = claims
-		if to := b.get(b.open()).location(); !strings.HasPrefix(to, "/login/") {
-			t.Errorf("claims %q: to %q", claims, to)
-		}
+	h.request.EssentialACR, h.request.ACRValues = nil, []string{"urn:nine"}
+	if to := b.get(b.open()).location(); !strings.HasPrefix(to, "/login/") {
+		t.Errorf("acr_values are a wish, and it leads to %q", to)
 	}
 }
 
 func TestSessionYoungerThanMaxAgeIsUsed(t *testing.T) {
 	h := newHouse(t)
+	h.saysAuthTime()
 	b := h.browser()
 	b.signIn("alice@acme.test")
 	h.clock.forward(5 * time.Minute)
@@ -244,6 +243,66 @@ func TestIDTokenHintOfSomebodyElseIsLoginRequired(t *testing.T) {
 	h.request.HintSubject = "usr_somebody"
 	if to := h.browser().signIn("alice@acme.test").location(); to != "https://app.example/cb?error=login_required" {
 		t.Errorf("to %q", to)
+	}
+	if !slices.Contains(h.events("acme"), "sign_in.refused login_required") {
+		t.Errorf("events = %v", h.events("acme"))
+	}
+}
+
+// An id_token_hint that is none of ours says that the app means somebody, and
+// not whom.
+func TestAttackStrangeHintChoosesNobody(t *testing.T) {
+	h := newHouse(t)
+	b := h.browser()
+	b.signIn("alice@acme.test")
+	h.engine.ask, h.request.StrangeHint = false, true
+	choice := b.get(b.open())
+	if !strings.Contains(choice.text(), "Choose an organization") {
+		t.Fatalf("page = %s", choice.text())
+	}
+	h.request.LoginHint = "alice@acme.test"
+	if p := b.get(b.open()); !strings.Contains(p.text(), "Choose an organization") {
+		t.Errorf("page = %s", p.text())
+	}
+	newcomer := h.browser()
+	if p := newcomer.get(newcomer.open()); !strings.Contains(p.text(), "Work e-mail") {
+		t.Errorf("page = %s", p.text())
+	}
+	if to := b.get(b.submit(choice, "tenant", "acme").location()).location(); to != "https://app.example/cb?code=c" {
+		t.Errorf("who has chosen goes to %q", to)
+	}
+}
+
+// saysAuthTime makes acme's provider say when it authenticated, unasked.
+func (h *house) saysAuthTime() {
+	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.now().Unix() }
+}
+
+func TestAuthTimeIsNeverInvented(t *testing.T) {
+	h := newHouse(t)
+	h.op["acme"].Claims = func(c map[string]any) { delete(c, "auth_time") }
+	b := h.browser()
+	b.submit(b.signIn("alice@acme.test"), "decision", "allow")
+	if at := h.engine.approved[0].session.AuthTime; !at.IsZero() {
+		t.Errorf("auth_time %v, which nobody said", at)
+	}
+	for _, age := range []int64{60, 3600, 1 << 62} {
+		h.request.MaxAge = &age
+		to := b.get(b.open()).location()
+		if !strings.Contains(to, h.op["acme"].Issuer+"/authorize?") || !strings.Contains(to, "max_age=") {
+			t.Fatalf("max_age=%d is answered by an authentication of unknown age: %q", age, to)
+		}
+		b.get(h.provider(to)).wants(http.StatusBadRequest, "upstream_invalid")
+	}
+}
+
+func TestAuthTimeOfAProviderWhoseClockIsAhead(t *testing.T) {
+	h := newHouse(t)
+	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.now().Add(30 * time.Second).Unix() }
+	b := h.browser()
+	b.submit(b.signIn("alice@acme.test"), "decision", "allow")
+	if at := h.engine.approved[0].session.AuthTime; !at.Equal(h.clock.now()) {
+		t.Errorf("auth_time %v, want now", at)
 	}
 }
 
@@ -314,11 +373,21 @@ func TestSuspendedTenant(t *testing.T) {
 	back := h.provider(b.toProvider(b.open(), "alice@acme.test"))
 	tenant, err := h.store.TenantBySlug(t.Context(), "acme")
 	h.must(err)
-	tenant.SuspendedAt = h.clock.now()
+	tenant.SuspendedAt, tenant.SuspendReason = h.clock.now(), "Unpaid since May"
 	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantSuspended(t.Context(), h.clock.now(), tenant)))
-	b.get(back).wants(http.StatusForbidden, "tenant_suspended")
-	b.submit(consent, "decision", "allow").wants(http.StatusForbidden, "tenant_suspended")
-	b.submit(b.get(b.open()), "email", "alice@acme.test").wants(http.StatusForbidden, "tenant_suspended")
+	for step, p := range map[string]page{
+		"callback": b.get(back),
+		"consent":  b.submit(consent, "decision", "allow"),
+		"e-mail":   b.submit(b.get(b.open()), "email", "alice@acme.test"),
+	} {
+		p.wants(http.StatusForbidden, "tenant_suspended")
+		if !strings.Contains(p.text(), "Unpaid since May") {
+			t.Errorf("%s: the page lacks the operator's reason: %s", step, p.text())
+		}
+	}
+	if !slices.Contains(h.events("acme"), "tenant.suspended") {
+		t.Errorf("the tenant cannot read that it was suspended: %v", h.events("acme"))
+	}
 }
 
 func TestAppThatTheTenantDoesNotAllow(t *testing.T) {
@@ -348,7 +417,7 @@ func TestApprovalThatFailsIsAPage(t *testing.T) {
 	h.engine.fail = storage.ErrConflict
 	b.submit(consent, "decision", "allow").wants(http.StatusForbidden, "access_denied")
 	h.engine.fail = nil
-	b.submit(consent, "decision", "allow").wants(http.StatusGone, "already_used")
+	b.submit(consent, "decision", "allow").wants(http.StatusBadRequest, "already_used")
 }
 
 func TestProblemsOfTheProvider(t *testing.T) {

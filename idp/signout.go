@@ -106,14 +106,14 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, presented strin
 			return away(err)
 		}
 	}
-	names := []string{browserCookie}
 	for _, seat := range s.cookies.seats(r) {
-		names = append(names, sessionCookie+string(seat.tenant))
-	}
-	for _, name := range names {
-		if err := s.cookies.drop(w, r, name); err != nil {
+		if err := s.cookies.drop(w, r, sessionCookie+string(seat.tenant)); err != nil {
 			return err
 		}
+	}
+	// Whoever sits down next goes on with nobody's sign-in.
+	if err := s.release(w, r, s.cookies.logins(r)...); err != nil {
+		return err
 	}
 	html(w)
 	return templates.SignedOut(w, templates.SignedOutPage{})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -20,13 +19,17 @@ func (s *Server) Begin(w http.ResponseWriter, r *http.Request, req storage.Autho
 }
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, l storage.Login) error {
-	browser, err := s.bind(w, r)
-	if err != nil {
+	now := s.now()
+	l.ID, l.Step, l.Version = storage.NewLoginID(now), storage.StepIdentify, 1
+	l.CreatedAt, l.ExpiresAt = now, now.Add(s.cfg.Lifetimes.Login)
+	under := s.cookies.logins(r)
+	if err := s.release(w, r, under[:max(0, len(under)-(maxLogins-1))]...); err != nil {
 		return err
 	}
-	now := s.now()
-	l.ID, l.Step, l.Browser, l.Version = storage.NewLoginID(now), storage.StepIdentify, browser, 1
-	l.CreatedAt, l.ExpiresAt = now, now.Add(s.cfg.Lifetimes.Login)
+	var err error
+	if l.Browser, err = s.bind(w, r, l.ID); err != nil {
+		return err
+	}
 	if err := s.cfg.Store.BeginLogin(r.Context(), l); err != nil {
 		return away(err)
 	}
@@ -46,10 +49,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 		return s.identify(w, r, l)
 	case storage.StepUpstream: // back from the identity provider, without an answer
 		return s.askEmail(w, r, l)
-	case storage.StepConsent:
-		return s.consent(w, r, l)
 	}
-	return refuse("already_used", nil)
+	return s.consent(w, r, l)
 }
 
 // choosePage shows a page that was asked for by name: to choose another account
@@ -81,40 +82,66 @@ func (s *Server) postPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // transaction returns a transaction that is not over, if it was begun in this
-// browser (AZ-34).
+// browser (AZ-34). One that is done is nobody's any more: its cookie is gone.
 func (s *Server) transaction(r *http.Request, id string) (storage.Login, error) {
-	l, err := s.cfg.Store.Login(r.Context(), storage.LoginID(id), s.now())
+	ctx := r.Context()
+	l, err := s.cfg.Store.Login(ctx, storage.LoginID(id), s.now())
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return storage.Login{}, refuse("session_expired", err)
+		return storage.Login{}, s.stray(ctx, l, refuse("session_expired", err))
 	case err != nil:
 		return storage.Login{}, away(err)
-	case len(l.Browser) == 0 || subtle.ConstantTimeCompare(l.Browser, s.browser(r)) != 1:
-		return storage.Login{}, refuse("other_browser", nil)
 	case l.Step == storage.StepDone:
-		return storage.Login{}, refuse("already_used", nil)
+		return storage.Login{}, s.stray(ctx, l, refuse("already_used", nil))
+	case len(l.Browser) == 0 || subtle.ConstantTimeCompare(l.Browser, s.browser(r, l.ID)) != 1:
+		return storage.Login{}, s.stray(ctx, l, refuse("other_browser", nil))
 	}
 	web.Annotate(r.Context(), "login", string(l.ID))
 	web.Annotate(r.Context(), "login_step", string(l.Step))
 	return l, nil
 }
 
-// submitted is a form of one step: the transaction, which stands at one of the
-// steps at which that form may be sent, and the fields. The verifier proves
-// that this browser was shown the form at the transaction's present version.
-func (s *Server) submitted(w http.ResponseWriter, r *http.Request, form storage.LoginStep, at ...storage.LoginStep) (storage.Login, web.Form, error) {
+// submitted is a form that says who somebody is: the transaction, and the
+// fields. It may be sent until the transaction is done. The verifier proves that
+// this browser was shown the form at the transaction's present version.
+func (s *Server) submitted(w http.ResponseWriter, r *http.Request) (storage.Login, web.Form, error) {
+	l, fields, err := s.form(w, r)
+	if err != nil {
+		return storage.Login{}, web.Form{}, err
+	}
+	if !s.cfg.Steps.Verify(l, storage.StepIdentify, s.browser(r, l.ID), fields.Get("verifier")) {
+		return storage.Login{}, web.Form{}, s.stray(r.Context(), l, refuse("already_used", nil))
+	}
+	return l, fields, nil
+}
+
+// form is what was posted to a transaction. Whether the browser was shown the
+// form is not yet known.
+func (s *Server) form(w http.ResponseWriter, r *http.Request) (storage.Login, web.Form, error) {
 	l, err := s.transaction(r, r.PathValue("login"))
 	if err != nil {
 		return storage.Login{}, web.Form{}, err
 	}
 	fields, err := web.ReadForm(w, r)
-	if err != nil {
-		return storage.Login{}, web.Form{}, err
+	return l, fields, err
+}
+
+// sameOrigin is web.SameOrigin for the forms of a transaction, whose refusals
+// are recorded.
+func (s *Server) sameOrigin(next web.Handler) web.Handler {
+	var passed web.Handler = func(w http.ResponseWriter, r *http.Request) error { return nil }
+	check := web.SameOrigin(passed, s.origin)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		refused := check(w, r)
+		if refused == nil {
+			return next(w, r)
+		}
+		l, err := s.cfg.Store.Login(r.Context(), storage.LoginID(r.PathValue("login")), s.now())
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return away(err)
+		}
+		return s.stray(r.Context(), l, web.AsError(refused))
 	}
-	if !slices.Contains(at, l.Step) || !s.cfg.Steps.Verify(l, form, s.browser(r), fields.Get("verifier")) {
-		return storage.Login{}, web.Form{}, refuse("already_used", nil)
-	}
-	return l, fields, nil
 }
 
 // advance stores the next state of a transaction and returns it with its new
@@ -123,12 +150,21 @@ func (s *Server) advance(ctx context.Context, l storage.Login) (storage.Login, e
 	err := s.cfg.Store.AdvanceLogin(ctx, l, s.now())
 	switch {
 	case errors.Is(err, storage.ErrConsumed), errors.Is(err, storage.ErrNotFound):
-		return storage.Login{}, refuse("already_used", err)
+		return storage.Login{}, s.stray(ctx, l, refuse("already_used", err))
 	case err != nil:
 		return storage.Login{}, away(err)
 	}
 	l.Version++
 	return l, nil
+}
+
+// done uses a transaction up: nobody gets two answers out of one.
+func (s *Server) done(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	l.Step = storage.StepDone
+	if _, err := s.advance(r.Context(), l); err != nil {
+		return err
+	}
+	return s.release(w, r, l.ID)
 }
 
 // to redirects to a page of the transaction; "" is the dispatcher. 303: what
@@ -145,9 +181,9 @@ func (s *Server) url(l storage.Login, page string) string {
 	return u
 }
 
-// state ties a form to its step.
-func (s *Server) state(l storage.Login, step storage.LoginStep) templates.State {
-	return templates.State{Transaction: string(l.ID), Verifier: s.cfg.Steps.Verifier(l, step)}
+// state ties a form that says who somebody is to the transaction.
+func (s *Server) state(l storage.Login) templates.State {
+	return templates.State{Transaction: string(l.ID), Verifier: s.cfg.Steps.Verifier(l, storage.StepIdentify)}
 }
 
 // html announces a page.

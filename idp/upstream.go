@@ -33,7 +33,7 @@ type destination struct {
 func (d destination) closed() *web.Error {
 	switch {
 	case !d.tenant.SuspendedAt.IsZero():
-		return refuse("tenant_suspended", nil)
+		return suspended(d.tenant)
 	case !d.connection.DisabledAt.IsZero():
 		return refuse("connection_disabled", nil)
 	}
@@ -93,22 +93,23 @@ func (s *Server) redirectURI(c storage.ConnectionID) string {
 }
 
 // since is the moment from which on an authentication is new enough for the
-// request; false: any is.
+// request; false: any is, also one of which nobody knows when it was.
 func since(req storage.AuthorizeRequest) (time.Time, bool) {
-	if slices.Contains(req.Prompt, "login") {
+	switch {
+	case slices.Contains(req.Prompt, "login"):
 		return req.At, true
-	}
-	if req.MaxAge == nil || *req.MaxAge > math.MaxInt32 {
+	case req.MaxAge == nil:
 		return time.Time{}, false
 	}
-	return req.At.Add(-time.Duration(*req.MaxAge) * time.Second), true
+	seconds := min(*req.MaxAge, math.MaxInt32) // more than a life
+	return req.At.Add(-time.Duration(seconds) * time.Second), true
 }
 
 // recent reports whether an authentication of this browser, made before the
 // request came, answers it. prompt=login wants another one in any case.
 func recent(req storage.AuthorizeRequest, at time.Time) bool {
 	earliest, limited := since(req)
-	return !slices.Contains(req.Prompt, "login") && (!limited || !at.Before(earliest))
+	return !slices.Contains(req.Prompt, "login") && (!limited || (!at.IsZero() && !at.Before(earliest)))
 }
 
 // proven reports whether what a provider says of its authentication satisfies
@@ -119,6 +120,24 @@ func proven(req *storage.AuthorizeRequest, at time.Time) bool {
 	}
 	earliest, limited := since(*req)
 	return !limited || (!at.IsZero() && !at.Before(earliest.Add(-leeway)))
+}
+
+// wantedACR is what the identity provider is asked for, the essential first.
+func wantedACR(req storage.AuthorizeRequest) []string {
+	wanted := slices.Clone(req.EssentialACR)
+	for _, v := range req.ACRValues {
+		if !slices.Contains(wanted, v) {
+			wanted = append(wanted, v)
+		}
+	}
+	return wanted
+}
+
+// reaches reports whether a session's authentication is of a context that the
+// request cannot do without. What the provider answers in the end, the
+// authorizer judges.
+func reaches(req storage.AuthorizeRequest, acr string) bool {
+	return len(req.EssentialACR) == 0 || slices.Contains(req.EssentialACR, acr)
 }
 
 // splitState takes a callback's state apart.

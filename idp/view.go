@@ -28,7 +28,7 @@ func (s *Server) view(r *http.Request, l storage.Login) (view, error) {
 		return view{sessions: usable(all, s.now())}, nil
 	}
 	req := l.Request
-	client, all, err := s.cfg.Store.AuthorizeView(r.Context(), req.Client, redirectHost(req.RedirectURI), resourceKey(req.Resource), s.Handles(r))
+	client, all, err := s.cfg.Store.AuthorizeView(r.Context(), req.Client, storage.RedirectHost(req.RedirectURI), storage.ResourceKey(req.Resource), s.Handles(r))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return view{}, refuse("client_disabled", err)
@@ -55,26 +55,6 @@ func (v view) find(ok func(storage.LiveSession) bool) (storage.LiveSession, bool
 		return v.sessions[i], true
 	}
 	return storage.LiveSession{}, false
-}
-
-// redirectHost is what consent is remembered for (AZ-31): the host of a web
-// URI, without the port, which on loopback changes with every run of the app;
-// the scheme of a private-use URI.
-func redirectHost(uri string) string {
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil:
-		return ""
-	case u.Host == "":
-		return u.Scheme + ":"
-	}
-	return strings.ToLower(u.Hostname())
-}
-
-// resourceKey is the other thing that consent is remembered for.
-func resourceKey(resource []string) string {
-	sorted := slices.Sorted(slices.Values(resource))
-	return strings.Join(sorted, " ")
 }
 
 // formTarget is the source by which a Content-Security-Policy names where the

@@ -17,6 +17,7 @@ import (
 
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
+	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -314,5 +315,31 @@ func TestAttackIssuerWithoutItsSchemeFromGoogle(t *testing.T) {
 	got.Issuer = r.con.Issuer
 	if why := c.refuse(got, "n", r.clock.now()); why != "" {
 		t.Error(why)
+	}
+}
+
+// A private address is a mistake, or an attempt, in the connection: nobody is
+// told to try again in a minute.
+func TestAttackConnectionToAPrivateAddress(t *testing.T) {
+	client := outbound.New(outbound.Config{}).HTTP(1<<20, 0)
+	for _, issuer := range []string{"https://127.0.0.1", "https://10.0.0.1/realm", "https://[::1]", "https://169.254.169.254", "https://127.0.0.1:8443"} {
+		r := newRoom(t)
+		r.con.Issuer, r.con.SealedSecret = issuer, nil
+		connect := Connect(Config{Client: client, Now: r.clock.now})
+		c, err := connect(t.Context(), tenant, r.con)
+		if err == nil {
+			_, err = c.AuthURL(t.Context(), idp.UpstreamRequest{State: "s", Nonce: "n", Verifier: "v", RedirectURI: callback})
+		}
+		if !errors.Is(err, idp.ErrUpstreamInvalid) || errors.Is(err, idp.ErrUpstreamUnavailable) {
+			t.Errorf("%s: %v", issuer, err)
+		}
+	}
+}
+
+func TestAttackKeysAtAPrivateAddress(t *testing.T) {
+	cfg := Config{Client: outbound.New(outbound.Config{}).HTTP(1<<20, 0), Now: newClock().now}
+	_, err := newKeySet(cfg, "https://10.0.0.1/jwks", defaultAlgs).download(t.Context())
+	if !errors.Is(err, idp.ErrUpstreamInvalid) || errors.Is(err, idp.ErrUpstreamUnavailable) {
+		t.Error(err)
 	}
 }

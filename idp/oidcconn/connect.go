@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/idp"
+	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -131,7 +132,12 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", idp.ErrUpstreamInvalid, fmt.Errorf(format, args...))
 }
 
-// unavailable is an [idp.ErrUpstreamUnavailable] with its cause for the log.
+// unavailable is an [idp.ErrUpstreamUnavailable] with its cause for the log. An
+// address that we refuse to go to is none: the connection is configured wrongly,
+// and will be in a minute, too.
 func unavailable(what string, cause error) error {
+	if errors.Is(cause, outbound.ErrRefused) {
+		return invalid("%s: %w", what, cause)
+	}
 	return fmt.Errorf("%w: %s: %w", idp.ErrUpstreamUnavailable, what, cause)
 }

@@ -3,7 +3,8 @@
 // MAC over (transaction, step, browser, version), so that a step cannot be
 // skipped, repeated, or finished in somebody else's browser (RFC 9700 sections
 // 2.1 and 4.4; requirement AZ-34). The nonce and the PKCE verifier of the
-// upstream leg are derived in the same way: nothing of them is stored.
+// upstream leg are derived in the same way: nothing of them is stored. A page that
+// shows something that may change carries the version that it showed.
 //
 // The package owns the MAC. It does not own the transaction (package storage),
 // which steps there are and who may take them (package idp), or the single use

@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"strconv"
+	"strings"
 
 	"github.com/watchgate/watchgate/storage"
 )
@@ -37,9 +39,30 @@ func (s *Steps) Verifier(l storage.Login, step storage.LoginStep) string {
 // cookie) is the one that the transaction belongs to. It compares in constant
 // time. Whether the transaction stands at that step is the caller's question.
 func (s *Steps) Verify(l storage.Login, step storage.LoginStep, browser []byte, presented string) bool {
-	proof := subtle.ConstantTimeCompare([]byte(s.Verifier(l, step)), []byte(presented))
+	return s.proves(l, browser, s.Verifier(l, step), presented)
+}
+
+func (s *Steps) proves(l storage.Login, browser []byte, want, presented string) bool {
+	proof := subtle.ConstantTimeCompare([]byte(want), []byte(presented))
 	same := subtle.ConstantTimeCompare(l.Browser, browser)
 	return len(l.Browser) == sha256.Size && proof&same == 1
+}
+
+// Shows is Verifier for a page that shows something of a version: it carries the
+// version, so that the answer is known to be about what was shown.
+func (s *Steps) Shows(l storage.Login, step storage.LoginStep, version int64) string {
+	shown := strconv.FormatInt(version, 10)
+	return shown + "." + s.mac("shows "+shown, string(step), l)
+}
+
+// Shown is Verify for what Shows made; it returns the version that was shown.
+func (s *Steps) Shown(l storage.Login, step storage.LoginStep, browser []byte, presented string) (int64, bool) {
+	shown, _, _ := strings.Cut(presented, ".")
+	version, err := strconv.ParseInt(shown, 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return version, s.proves(l, browser, s.Shows(l, step, version), presented)
 }
 
 // Derive returns a secret of the transaction at its present version, different

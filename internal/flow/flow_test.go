@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/watchgate/watchgate/storage"
@@ -134,4 +135,42 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("Verify(%q, %q) = %v", presented, b, got)
 		}
 	})
+}
+
+func TestShownVersionIsTheOneOnThePage(t *testing.T) {
+	l := login()
+	for _, version := range []int64{0, 1, 7, 1 << 40} {
+		if got, ok := steps.Shown(l, storage.StepConsent, browser("mine"), steps.Shows(l, storage.StepConsent, version)); !ok || got != version {
+			t.Errorf("%d: %d, %v", version, got, ok)
+		}
+	}
+}
+
+func TestAttackShownVersionEdited(t *testing.T) {
+	l := login()
+	shows := steps.Shows(l, storage.StepConsent, 7)
+	_, mac, _ := strings.Cut(shows, ".")
+	later := login()
+	later.Version++
+	for name, c := range map[string]struct {
+		l         storage.Login
+		browser   string
+		presented string
+	}{
+		"another version":        {l, "mine", "8." + mac},
+		"another spelling":       {l, "mine", "+7." + mac},
+		"no version":             {l, "mine", mac},
+		"a verifier without one": {l, "mine", "7." + steps.Verifier(l, storage.StepConsent)},
+		"another step":           {l, "mine", steps.Shows(l, storage.StepIdentify, 7)},
+		"another browser":        {l, "theirs", shows},
+		"an earlier step":        {later, "mine", shows},
+		"empty":                  {l, "mine", ""},
+	} {
+		if version, ok := steps.Shown(c.l, storage.StepConsent, browser(c.browser), c.presented); ok {
+			t.Errorf("%s: accepted as %d", name, version)
+		}
+	}
+	if steps.Verify(l, storage.StepConsent, browser("mine"), shows) {
+		t.Error("what shows a version is a verifier, too")
+	}
 }

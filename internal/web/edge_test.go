@@ -40,6 +40,7 @@ func newEdge(cfg Config) edge {
 	m.Browser("POST /oauth2/token", readAll)
 	m.Page("GET /oauth2/authorize", readQuery)
 	m.Page("GET /login/{login}", readQuery)
+	m.Page("POST /login/{login}", readAll)
 	m.Handle("GET /assets/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "css") }))
 	return edge{m, log}
 }
@@ -233,14 +234,16 @@ func TestUnroutedRequestsGetTheErrorOfTheirPath(t *testing.T) {
 		status         int
 		kind, allow    string
 	}{
+		"HEAD of a page":            {"HEAD", "/login/x", 405, "text/html; charset=utf-8", "GET, POST"},
+		"PUT of a page":             {"PUT", "/login/x", 405, "text/html; charset=utf-8", "GET, POST"},
 		"unknown page":              {"GET", "/nothing", 404, "text/html; charset=utf-8", ""},
 		"unknown endpoint":          {"GET", "/oauth2/nothing", 404, "application/json", ""},
 		"unknown metadata":          {"GET", "/.well-known/nothing", 404, "application/json", ""},
 		"GET of an API":             {"GET", "/oauth2/introspect", 405, "application/json", "POST"},
 		"PUT of a Browser route":    {"PUT", "/oauth2/token", 405, "application/json", "OPTIONS, POST"},
-		"DELETE of a page":          {"DELETE", "/oauth2/authorize", 405, "text/html; charset=utf-8", "GET, HEAD"},
+		"DELETE of a page":          {"DELETE", "/oauth2/authorize", 405, "text/html; charset=utf-8", "GET"},
 		"TRACE":                     {"TRACE", "/oauth2/authorize", 405, "text/html; charset=utf-8", "GET, POST"},
-		"foreign OPTIONS of a page": {"OPTIONS", "/oauth2/authorize", 405, "text/html; charset=utf-8", "GET, HEAD"},
+		"foreign OPTIONS of a page": {"OPTIONS", "/oauth2/authorize", 405, "text/html; charset=utf-8", "GET"},
 		"two slashes":               {"POST", "/oauth2//token", 404, "application/json", ""},
 		"dots":                      {"POST", "/oauth2/x/../token", 404, "application/json", ""},
 		"slash at the end":          {"POST", "/oauth2/token/", 404, "application/json", ""},
@@ -256,10 +259,22 @@ func TestUnroutedRequestsGetTheErrorOfTheirPath(t *testing.T) {
 		if w.Code != c.status || h.Get("Content-Type") != c.kind || h.Get("Allow") != c.allow || h.Get("Location") != "" {
 			t.Errorf("%s: %d %v", name, w.Code, h)
 		}
-		if h.Get("Access-Control-Allow-Origin") != "" {
-			t.Errorf("%s: CORS headers on an error that no Browser route returned", name)
+		if open := c.target == "/oauth2/token" && c.status == 405; open != (h.Get("Access-Control-Allow-Origin") == "*") {
+			t.Errorf("%s: scripts of other origins may read the errors of Browser routes and no others: %v", name, h)
 		}
 		e.line(t)
+	}
+}
+
+func TestAttackHeadThatChangesSomething(t *testing.T) {
+	e := newEdge(Config{})
+	reached := false
+	e.Page("GET /start", func(http.ResponseWriter, *http.Request) error { reached = true; return nil })
+	if w := e.do(httptest.NewRequest("HEAD", "/start", nil)); w.Code != 405 || w.Header().Get("Allow") != "GET" || reached {
+		t.Errorf("HEAD: %d %v, handler reached %v", w.Code, w.Header(), reached)
+	}
+	if w := e.do(httptest.NewRequest("HEAD", "/assets/a.css", nil)); w.Code != 200 {
+		t.Errorf("HEAD of a file: %d", w.Code)
 	}
 }
 

@@ -18,6 +18,9 @@ type Error struct {
 	Public string      // one sentence for the client; only %x20-21 / %x23-5B / %x5D-7E (RFC 6749 section 5.2)
 	Err    error       // the cause, for the log only; may be nil
 	Header http.Header // extra response headers; may be nil
+	// Note is what an operator wrote for the people concerned; pages show it, and
+	// nothing else does. Usually "".
+	Note string
 }
 
 // Error is for the log: the code and the cause.
@@ -60,8 +63,21 @@ func internal(cause error) *Error {
 	return Refuse(http.StatusInternalServerError, "server_error", "Something went wrong on our side.", cause)
 }
 
+func notAllowed() *Error {
+	return Refuse(http.StatusMethodNotAllowed, "invalid_request", "The method is not allowed here.", nil)
+}
+
 func tooLarge(cause error) *Error {
 	return Refuse(http.StatusRequestEntityTooLarge, "invalid_request", "The request is too large.", cause)
+}
+
+// statusClientGone is what nginx calls a request whose client did not wait for
+// the answer. Nobody reads it but the log and the metrics, which must not count
+// it as a failure of ours.
+const statusClientGone = 499
+
+func clientGone(e *Error) *Error {
+	return Refuse(statusClientGone, "client_gone", "The client did not wait for the answer.", e)
 }
 
 // AsError returns the refusal that err is or wraps. Of the others, a body over

@@ -63,7 +63,7 @@ func ReadQueryOrForm(w http.ResponseWriter, r *http.Request) (Form, error) {
 func readBody(w http.ResponseWriter, r *http.Request) (Form, error) {
 	switch {
 	case r.Method != http.MethodPost:
-		return Form{}, Refuse(http.StatusMethodNotAllowed, "invalid_request", "The method is not allowed here.", nil).With("Allow", "POST")
+		return Form{}, notAllowed().With("Allow", "POST")
 	case r.URL.RawQuery != "" || r.URL.ForceQuery:
 		return Form{}, invalid("Parameters belong in the request body, not in the URL.")
 	case !isForm(r.Header):

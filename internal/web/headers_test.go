@@ -99,7 +99,7 @@ func TestPolicyOfOneAnswerCanBeWidened(t *testing.T) {
 	AllowScript(w, "sha256-abc=")
 	AllowScript(w, "'sha256-def='")
 	AllowScript(w, "")
-	want := "default-src 'none'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; " +
+	want := "default-src 'none'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; " +
 		"form-action 'self' https://app.example.com com.example.app:; frame-ancestors 'none'; script-src 'sha256-abc=' 'sha256-def='"
 	if got := w.Header().Get(policyHeader); got != want {
 		t.Errorf("policy:\n got %s\nwant %s", got, want)

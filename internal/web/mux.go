@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -38,7 +40,7 @@ type Mux struct {
 	cfg     Config
 	routes  *http.ServeMux
 	hosts   map[string]bool
-	pages   map[string]bool     // paths whose errors people read
+	pages   map[string][]string // path of a Page route: its methods
 	browser map[string][]string // path of a Browser route: its methods
 	metrics *metrics
 }
@@ -59,7 +61,7 @@ func NewMux(cfg Config) *Mux {
 	}
 	return &Mux{
 		cfg: cfg, routes: http.NewServeMux(), hosts: hostSet(cfg.Hosts),
-		pages: map[string]bool{}, browser: map[string][]string{}, metrics: newMetrics(cfg.Registerer),
+		pages: map[string][]string{}, browser: map[string][]string{}, metrics: newMetrics(cfg.Registerer),
 	}
 }
 
@@ -80,11 +82,18 @@ func (m *Mux) Browser(pattern string, h Handler) {
 }
 
 // Page registers a handler for people: HTML headers (SE-12 to SE-14), nothing
-// stored, and errors written by Config.ErrorPage.
+// stored, and errors written by Config.ErrorPage. It never sees a HEAD, which
+// ServeMux would take for a GET: pages begin sign-ins and issue codes, and a
+// link checker's question is to change nothing (RFC 9110 section 9.2.1).
 func (m *Mux) Page(pattern string, h Handler) {
-	_, path := split(pattern)
-	m.pages[path] = true
-	m.register(pattern, m.cfg.ErrorPage, h, pageHeaders)
+	method, path := split(pattern)
+	m.pages[path] = append(m.pages[path], method)
+	m.register(pattern, m.cfg.ErrorPage, func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method == http.MethodHead {
+			return notAllowed().With("Allow", strings.Join(m.pages[path], ", "))
+		}
+		return h(w, r)
+	}, pageHeaders)
 }
 
 // Handle registers a plain handler, for static files.
@@ -113,6 +122,9 @@ func (m *Mux) register(pattern string, onError ErrorWriter, h Handler, headers f
 // in both cases.
 func (m *Mux) fail(w http.ResponseWriter, r *http.Request, e *Error, write ErrorWriter) {
 	x, ok := w.(*exchange)
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		e = clientGone(e)
+	}
 	if ok {
 		x.failure = e
 	}
@@ -129,9 +141,31 @@ var programs = []string{"/oauth2/", "/.well-known/", "/v1/", "/scim/", "/forward
 
 // peopleRead says who reads an error on a path that no handler took.
 func (m *Mux) peopleRead(path string) bool {
-	return m.pages[path] || !slices.ContainsFunc(programs, func(prefix string) bool {
+	return m.pages[path] != nil || !slices.ContainsFunc(programs, func(prefix string) bool {
 		return strings.HasPrefix(path+"/", prefix)
 	})
+}
+
+// unroutedHeaders corrects what ServeMux says of a path that has routes, but none
+// for this method: a page takes no HEAD, and of a Browser route scripts may read
+// the refusal, too.
+func (m *Mux) unroutedHeaders(h http.Header, r *http.Request) {
+	if _, page := m.pages[m.routeFor(http.MethodGet, r)]; page {
+		allow := strings.Split(h.Get("Allow"), ", ")
+		h.Set("Allow", strings.Join(slices.DeleteFunc(allow, func(method string) bool { return method == http.MethodHead }), ", "))
+	}
+	if _, open := m.browser[m.routeFor(http.MethodOptions, r)]; open {
+		allowAnyOrigin(h)
+	}
+}
+
+// routeFor is the path of the pattern that another method would have reached.
+func (m *Mux) routeFor(method string, r *http.Request) string {
+	other := *r
+	other.Method = method
+	_, pattern := m.routes.Handler(&other)
+	_, path := split(pattern)
+	return path
 }
 
 // preflight registers the OPTIONS answer of a Browser route, once per path.

@@ -16,7 +16,7 @@ func SameOrigin(next Handler, origin string) Handler {
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := protection.Check(r); err != nil {
-			return Refuse(http.StatusForbidden, "access_denied", "The request came from another site.", err)
+			return Refuse(http.StatusForbidden, "cross_site_request", "The request came from another site.", err)
 		}
 		return next(w, r)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/watchgate/watchgate/internal/origin"
 )
@@ -33,6 +35,11 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.request = r.WithContext(ctx)
 	defer m.finish(x)
 	commonHeaders(w.Header(), m.cfg.HTTPS)
+	if len(r.TransferEncoding) > 0 {
+		// Whatever follows a chunked body may be somebody else's request in the
+		// eyes of a proxy (RFC 9112 section 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if e := m.admit(r); e != nil {
 		m.refuse(x, e)
 		return
@@ -40,6 +47,9 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.request.Body = http.MaxBytesReader(w, r.Body, m.cfg.MaxBody)
 	m.routes.ServeHTTP(x, x.request)
 	if !x.routed {
+		if x.muxStatus == http.StatusMethodNotAllowed {
+			m.unroutedHeaders(x.Header(), x.request)
+		}
 		m.refuse(x, unrouted(x.muxStatus))
 	}
 }
@@ -64,8 +74,10 @@ func (m *Mux) admit(r *http.Request) *Error {
 	switch {
 	case len(m.hosts) > 0 && !m.hosts[canonicalHost(r.Host)]:
 		return Refuse(http.StatusMisdirectedRequest, "invalid_request", "This server does not answer for that host.", nil)
+	case !utf8.ValidString(r.URL.Path) || strings.ContainsFunc(r.URL.Path, unicode.IsControl):
+		return Refuse(http.StatusBadRequest, "invalid_request", "The request is malformed.", nil)
 	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
-		return Refuse(http.StatusMethodNotAllowed, "invalid_request", "The method is not allowed here.", nil).With("Allow", "GET, POST")
+		return notAllowed().With("Allow", "GET, POST")
 	case headerSize(r) > maxHeader:
 		return Refuse(http.StatusRequestHeaderFieldsTooLarge, "invalid_request", "The request header is too large.", nil)
 	case strings.Count(r.URL.RawQuery, "&") >= maxParameters:
@@ -97,7 +109,7 @@ func (m *Mux) refuse(x *exchange, e *Error) {
 func unrouted(status int) *Error {
 	switch status {
 	case http.StatusMethodNotAllowed:
-		return Refuse(status, "invalid_request", "The method is not allowed here.", nil)
+		return notAllowed()
 	case http.StatusBadRequest:
 		return Refuse(status, "invalid_request", "The request is malformed.", nil)
 	}
