@@ -10,18 +10,16 @@ import (
 )
 
 type clientCmd struct {
-	List         clientList    `cmd:"" help:"List the clients."`
-	Create       clientCreate  `cmd:"" help:"Register a client; its secret is shown once."`
-	Disable      clientDisable `cmd:"" help:"Stop a client: every token it holds is dead at once."`
-	Enable       clientEnable  `cmd:"" help:"Undo a disable."`
-	RotateSecret clientRotate  `cmd:"" help:"Give a client a new secret; the old one works a while longer."`
+	List         clientList   `cmd:"" help:"List the clients."`
+	Create       clientCreate `cmd:"" help:"Register a client; its secret is shown once."`
+	Disable      clientSwitch `cmd:"" help:"Stop a client: every token it holds is dead at once."`
+	Enable       clientSwitch `cmd:"" help:"Enable a disabled client again."`
+	RotateSecret clientRotate `cmd:"" help:"Give a client a new secret; the old one works a while longer."`
 }
 
 type clientList struct {
 	target `json:"-"`
 }
-
-func (c *clientList) Run(p *program) error { return p.operate(c.target, "client list", c) }
 
 func (c *clientList) do(ctx context.Context, ops operators) (report, error) {
 	all, err := ops.directory.Clients(ctx)
@@ -40,22 +38,20 @@ func (c *clientList) do(ctx context.Context, ops operators) (report, error) {
 
 type clientCreate struct {
 	target       `json:"-"`
-	ID           string   `help:"The client_id; made when absent."`
-	Name         string   `required:"" help:"What people read when they consent."`
-	Auth         string   `help:"none, client_secret_basic or client_secret_post." default:"client_secret_basic"`
-	Grant        []string `help:"authorization_code, refresh_token, client_credentials." default:"authorization_code,refresh_token"`
-	Redirect     []string `help:"A redirect URI; repeat the flag for more." sep:"none"`
-	Scope        []string `help:"What it may ask for." default:"openid,profile,email,offline_access"`
-	Owner        string   `help:"The id of the tenant that owns the client; the platform when absent."`
-	Tenant       string   `help:"The id of the tenant that client_credentials tokens act in."`
-	URI          string   `name:"uri" help:"The app's home page."`
-	IDTokenAlg   string   `name:"id-token-alg" help:"RS256, ES256 or EdDSA." default:"RS256"`
+	ID           string   `help:"The client_id; one is made when absent." placeholder:"ID"`
+	Name         string   `required:"" help:"What people read when they consent." placeholder:"NAME"`
+	Auth         string   `help:"How it proves itself: none (an app without a secret), client_secret_basic or client_secret_post; client_secret_basic when absent." placeholder:"METHOD" default:"client_secret_basic"`
+	Grant        []string `help:"What it may do: authorization_code, refresh_token, client_credentials; the first two when absent." placeholder:"GRANT" default:"authorization_code,refresh_token"`
+	Redirect     []string `help:"A redirect URI, exactly as the app sends it; repeat the flag for more." sep:"none" placeholder:"URI"`
+	Scope        []string `help:"The scopes that it may ask for; openid,profile,email,offline_access when absent." placeholder:"SCOPE" default:"openid,profile,email,offline_access"`
+	Owner        string   `help:"The tenant that owns the client, by slug or id; the platform when absent." placeholder:"TENANT"`
+	Tenant       string   `help:"The tenant that its client_credentials tokens act in, by slug or id." placeholder:"TENANT"`
+	URI          string   `name:"uri" help:"The app's home page." placeholder:"URL"`
+	IDTokenAlg   string   `name:"id-token-alg" help:"What its ID tokens are signed with: RS256, ES256 or EdDSA; RS256 when absent." default:"RS256" placeholder:"ALG"`
 	FormPost     bool     `help:"Allow response_mode=form_post."`
-	PKCEOptional bool     `name:"pkce-optional" help:"Do not demand PKCE; for confidential OpenID Connect clients that cannot."`
-	Verified     bool     `help:"The platform vouches for this app."`
+	PKCEOptional bool     `name:"pkce-optional" help:"Do not demand PKCE: for OpenID Connect clients with a secret that cannot do it."`
+	Verified     bool     `help:"The platform vouches for this app: people are not warned of it."`
 }
-
-func (c *clientCreate) Run(p *program) error { return p.operate(c.target, "client create", c) }
 
 func (c *clientCreate) do(ctx context.Context, ops operators) (report, error) {
 	out, err := ops.directory.CreateClient(ctx, storage.Client{
@@ -67,36 +63,25 @@ func (c *clientCreate) do(ctx context.Context, ops operators) (report, error) {
 	return secretReport("client_id", out), err
 }
 
-type clientDisable struct {
+type clientSwitch struct {
 	target `json:"-"`
 	ID     string `arg:"" help:"The client_id."`
+	on     bool
 }
 
-func (c *clientDisable) Run(p *program) error { return p.operate(c.target, "client disable", c) }
-
-func (c *clientDisable) do(ctx context.Context, ops operators) (report, error) {
-	return said("The client %s is disabled: every token it holds is dead.", c.ID),
-		ops.directory.SetClientEnabled(ctx, storage.ClientID(c.ID), false)
-}
-
-type clientEnable struct {
-	target `json:"-"`
-	ID     string `arg:"" help:"The client_id."`
-}
-
-func (c *clientEnable) Run(p *program) error { return p.operate(c.target, "client enable", c) }
-
-func (c *clientEnable) do(ctx context.Context, ops operators) (report, error) {
-	return said("The client %s is enabled.", c.ID), ops.directory.SetClientEnabled(ctx, storage.ClientID(c.ID), true)
+func (c *clientSwitch) do(ctx context.Context, ops operators) (report, error) {
+	err := ops.directory.SetClientEnabled(ctx, storage.ClientID(c.ID), c.on)
+	if c.on {
+		return said("The client %s is enabled.", c.ID), err
+	}
+	return said("The client %s is disabled: every token it holds is dead.", c.ID), err
 }
 
 type clientRotate struct {
 	target  `json:"-"`
 	ID      string        `arg:"" help:"The client_id."`
-	Overlap time.Duration `help:"How long the old secret still works." default:"24h"`
+	Overlap time.Duration `help:"How long the old secret still works; 24h when absent." default:"24h" placeholder:"TIME"`
 }
-
-func (c *clientRotate) Run(p *program) error { return p.operate(c.target, "client rotate-secret", c) }
 
 func (c *clientRotate) do(ctx context.Context, ops operators) (report, error) {
 	out, err := ops.directory.RotateClientSecret(ctx, storage.ClientID(c.ID), c.Overlap)

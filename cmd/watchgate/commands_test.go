@@ -6,10 +6,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/watchgate/watchgate/internal/seal"
+	"github.com/watchgate/watchgate/storage"
 )
 
 // said is what a command printed, and its exit status.
@@ -61,14 +65,17 @@ func TestOperatorSetsUpATenantFromNothing(t *testing.T) {
 	with := func(args ...string) []string { return append(args, at...) }
 	tenant := rows(t, nil, with("tenant", "create", "acme", "--name", "Acme")...)[0]
 	con := rows(t, map[string]string{"WATCHGATE_CLIENT_SECRET": "s3cret"}, with("connection", "create", "acme", "--name", "Okta",
-		"--issuer", "https://acme.okta.example", "--client-id", "us")...)[0]
+		"--issuer", "https://acme.okta.example", "--client-id", "us", "--no-check")...)[0]
 	if o := call(t, nil, with("connection", "add-domain", "acme", con["id"], "acme.example")...); o.code != 0 {
 		t.Errorf("add-domain: %+v", o)
 	}
 	rs := rows(t, nil, with("resource-server", "create", "--id", "api", "--name", "API", "--audience", "https://api.example/",
 		"--scope", "monitor:read=See your monitors, and more")...)[0]
 	client := rows(t, nil, with("client", "create", "--id", "runner", "--name", "Runner", "--grant", "client_credentials",
-		"--scope", "monitor:read", "--tenant", tenant["id"])...)[0]
+		"--scope", "monitor:read", "--tenant", "acme")...)[0]
+	if all := rows(t, nil, with("client", "list")...); all[0]["owner"] != "platform" || tenant["slug"] != "acme" {
+		t.Errorf("the clients are %v", all)
+	}
 	if len(rs["secret"]) != 43 || len(client["secret"]) != 43 {
 		t.Errorf("secrets of %d and %d characters", len(rs["secret"]), len(client["secret"]))
 	}
@@ -157,9 +164,13 @@ func TestCommandGoesThroughTheServerThatHoldsTheFolder(t *testing.T) {
 	if o := call(t, nil, "tenant", "create", "acme", "--name", "Acme", "--config", file); o.code != 1 || !strings.Contains(o.err, "already") {
 		t.Errorf("a problem over the socket: %+v", o)
 	}
-	events, err := d.store.PlatformEvents(t.Context(), "", 10)
+	events, err := d.store.Tenant(storage.TenantID(made[0]["id"])).Events(t.Context(), "", 10)
 	if err != nil || len(events) == 0 || events[0].ActorKind != "operator" || events[0].ActorID == "" {
 		t.Errorf("the trail does not say who did it: %+v, %v", events, err)
+	}
+	// Whoever may use the folder needs no secret to command its server.
+	if o := call(t, nil, "tenant", "list", "--data-dir", cfg.Database.DataDir); o.code != 0 || !strings.Contains(o.out, "acme") {
+		t.Errorf("by the folder alone: %+v", o)
 	}
 	info, err := os.Stat(filepath.Join(cfg.Database.DataDir, controlSocket))
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -168,6 +179,9 @@ func TestCommandGoesThroughTheServerThatHoldsTheFolder(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	if o := call(t, nil, "tenant", "list", "--data-dir", cfg.Database.DataDir); o.code != 1 || !strings.Contains(o.err, "--config of its server") {
+		t.Errorf("by the folder alone, without a server: %+v", o)
 	}
 }
 
@@ -193,6 +207,49 @@ func TestEveryOperationTravelsByItsName(t *testing.T) {
 	for name, build := range operations {
 		if _, err := json.Marshal(build()); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	parser, err := kong.New(newCLI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, leaf := range parser.Model.Leaves(false) {
+		name, op, ok := commandOf(leaf)
+		if !ok {
+			continue
+		}
+		found++
+		if build := operations[name]; build == nil || !reflect.DeepEqual(op, build()) {
+			t.Errorf("%q is not what travels by its name", name)
+		}
+	}
+	if found != len(operations) {
+		t.Errorf("%d operations on the command line, %d by name", found, len(operations))
+	}
+}
+
+func TestPolicyOfATenant(t *testing.T) {
+	file := deploymentFile(t)
+	with := func(args ...string) []string { return append(args, "--config", file) }
+	rows(t, nil, with("tenant", "create", "acme", "--name", "Acme")...)
+	rows(t, nil, with("client", "create", "--id", "board", "--name", "Board", "--redirect", "https://board.example/cb")...)
+	if row := rows(t, nil, with("tenant", "show", "acme")...)[0]; row["session lifetime"] != "24h0m0s" || row["platform apps"] != "all" {
+		t.Errorf("before: %v", row)
+	}
+	row := rows(t, nil, with("tenant", "policy", "acme", "--session-lifetime", "8h", "--session-idle", "10m", "--only-clients", "board")...)[0]
+	if row["session lifetime"] != "8h0m0s" || row["session idle"] != "10m0s" || row["platform apps"] != "board" {
+		t.Errorf("tightened: %v", row)
+	}
+	if row = rows(t, nil, with("tenant", "policy", "acme", "--all-clients")...)[0]; row["session idle"] != "10m0s" || row["platform apps"] != "all" {
+		t.Errorf("opened again: %v", row)
+	}
+	for word, args := range map[string][]string{
+		"what changes": {}, "at most 24h": {"--session-lifetime", "48h"}, "no client": {"--only-clients", "nosuch"},
+		"together": {"--all-clients", "--only-clients", "board"},
+	} {
+		if o := call(t, nil, with(append([]string{"tenant", "policy", "acme"}, args...)...)...); o.code == 0 || !strings.Contains(o.err, word) {
+			t.Errorf("%v: %+v, want %q", args, o, word)
 		}
 	}
 }

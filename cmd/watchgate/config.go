@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/watchgate/watchgate/internal/seal"
 )
 
 // Config is the file that `serve` reads. An unknown key is an error. Every key
@@ -37,8 +37,9 @@ type Config struct {
 		// URLFile holds a postgres:// URL; WATCHGATE_DATABASE_URL says the same.
 		URLFile string `yaml:"url_file"`
 		// DataDir is a folder for SQLite instead.
-		DataDir        string `yaml:"data_dir"`
-		MaxConnections int    `yaml:"max_connections"`
+		DataDir string `yaml:"data_dir"`
+		// MaxConnections is what this node opens at most, in all.
+		MaxConnections int `yaml:"max_connections"`
 	} `yaml:"database"`
 
 	// SecretFile holds the deployment's master secrets; WATCHGATE_SECRET says
@@ -56,6 +57,9 @@ type Config struct {
 		CAFile  string        `yaml:"ca_file"`
 		Ports   []int         `yaml:"ports"`
 		Timeout time.Duration `yaml:"timeout"`
+		// Deny lists further ranges that no request goes to, as CIDRs: the
+		// deployment's own public addresses.
+		Deny []string `yaml:"deny"`
 		// AllowLoopbackHTTP lets connections use http on this machine.
 		AllowLoopbackHTTP bool `yaml:"allow_loopback_http"`
 	} `yaml:"outbound"`
@@ -64,9 +68,11 @@ type Config struct {
 		Level string `yaml:"level"` // debug, info, warn, error
 	} `yaml:"log"`
 
-	// databaseURL and secret are what the files or the environment say.
+	// databaseURL and secret are what the files or the environment say, and deny
+	// is Outbound.Deny, read.
 	databaseURL string
 	secret      []byte
+	deny        []netip.Prefix
 }
 
 // defaults returns a configuration in which every key that has a default has
@@ -97,10 +103,33 @@ func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf
 // readConfig reads and checks a file. Every problem is reported at once.
 // Relative paths in it start at the file's folder.
 func readConfig(file string, env func(string) string) (Config, error) {
+	c, wrong, err := parseConfig(file, env)
+	if err == nil && len(wrong) > 0 {
+		err = wrong
+	}
+	return c, err
+}
+
+// readServerConfig is readConfig for who will serve: what only a server needs
+// (its certificate) is read and checked too.
+func readServerConfig(file string, env func(string) string) (Config, error) {
+	c, wrong, err := parseConfig(file, env)
+	if err != nil {
+		return c, err
+	}
+	if c.checkFiles(&wrong); len(wrong) > 0 {
+		return c, wrong
+	}
+	return c, nil
+}
+
+// parseConfig reads a file and notes what is wrong with it. The error is that it
+// cannot be read at all.
+func parseConfig(file string, env func(string) string) (Config, problems, error) {
 	c := defaults()
 	body, err := os.ReadFile(file)
 	if err != nil {
-		return c, fmt.Errorf("cannot read the configuration: %w", err)
+		return c, nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
 	var wrong problems
 	dec := yaml.NewDecoder(bytes.NewReader(body))
@@ -111,15 +140,12 @@ func readConfig(file string, env func(string) string) (Config, error) {
 			wrong.add("%s", strings.ReplaceAll(e, " in type main.Config", ""))
 		}
 	} else if err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("the configuration %s is no YAML: %w", file, err)
+		return c, nil, fmt.Errorf("the configuration %s is no YAML: %w", file, err)
 	}
 	c.anchor(filepath.Dir(file))
 	c.load(&wrong, env)
 	c.check(&wrong)
-	if len(wrong) > 0 {
-		return c, wrong
-	}
-	return c, nil
+	return c, wrong, nil
 }
 
 // anchor makes relative paths start at the configuration's folder.
@@ -133,20 +159,30 @@ func (c *Config) anchor(dir string) {
 	}
 }
 
-// load takes the secrets from their files or from the environment.
+// load takes the secrets from their files or from the environment, and notes
+// which are missing.
 func (c *Config) load(wrong *problems, env func(string) string) {
-	url := secretFrom(wrong, env, "database.url_file", c.Database.URLFile, "WATCHGATE_DATABASE_URL")
+	url, ok := secretFrom(wrong, env, "database.url_file", c.Database.URLFile, "WATCHGATE_DATABASE_URL")
 	c.databaseURL = strings.TrimSpace(string(url))
-	c.secret = secretFrom(wrong, env, "secret_file", c.SecretFile, "WATCHGATE_SECRET")
-	if len(c.secret) == 0 {
-		wrong.add("secret_file (or WATCHGATE_SECRET) is missing: make one with `watchgate secret > FILE` and keep a copy where the database's backups are not")
+	if ok {
+		c.checkDatabase(wrong)
+	}
+	c.secret, ok = secretFrom(wrong, env, "secret_file", c.SecretFile, "WATCHGATE_SECRET")
+	switch {
+	case ok && len(bytes.TrimSpace(c.secret)) == 0:
+		wrong.add("secret_file (or WATCHGATE_SECRET) is missing or empty: make one with `watchgate secret > FILE` and keep a copy where the database's backups are not")
+	case ok:
+		if _, err := sealerOf(c.secret); err != nil {
+			wrong.add("%s", err)
+		}
 	}
 }
 
-// secretFrom reads a file, or an environment variable when no file is named.
-func secretFrom(wrong *problems, env func(string) string, key, file, variable string) []byte {
+// secretFrom reads a file, or an environment variable when no file is named. It
+// is not ok when it has noted why there is nothing to look at.
+func secretFrom(wrong *problems, env func(string) string, key, file, variable string) (body []byte, ok bool) {
 	if file == "" {
-		return []byte(env(variable))
+		return []byte(env(variable)), true
 	}
 	if env(variable) != "" {
 		wrong.add("%s and %s are both set: keep one", key, variable)
@@ -155,61 +191,19 @@ func secretFrom(wrong *problems, env func(string) string, key, file, variable st
 	if err != nil {
 		wrong.add("%s: %v", key, err)
 	}
-	return body
+	return body, err == nil
 }
 
-// check notes what does not fit.
-func (c *Config) check(wrong *problems) {
-	c.checkIssuer(wrong)
-	for key, addr := range map[string]string{"listen": c.Listen, "operator_listen": c.OperatorListen} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			wrong.add("%s: %q is no address: write host:port or :port", key, addr)
-		}
+// sealerOf reads the master secrets. The error names the line, never its
+// content.
+func sealerOf(secret []byte) (*seal.Sealer, error) {
+	masters, err := seal.Parse(secret)
+	if err != nil {
+		return nil, fmt.Errorf("secret_file: %w", err)
 	}
-	if (c.TLS.CertificateFile == "") != (c.TLS.KeyFile == "") {
-		wrong.add("tls: certificate_file and key_file go together")
+	s, err := seal.New(masters)
+	if err != nil {
+		return nil, fmt.Errorf("secret_file: %w", err)
 	}
-	switch {
-	case c.databaseURL == "" && c.Database.DataDir == "":
-		wrong.add("database: name a url_file (or WATCHGATE_DATABASE_URL) for PostgreSQL, or a data_dir for SQLite")
-	case c.databaseURL != "" && c.Database.DataDir != "":
-		wrong.add("database: PostgreSQL and data_dir are both set: keep one")
-	case c.databaseURL != "" && !strings.HasPrefix(c.databaseURL, "postgres://") && !strings.HasPrefix(c.databaseURL, "postgresql://"):
-		wrong.add("database: the URL must begin with postgres://")
-	}
-	if c.Database.MaxConnections < 2 {
-		wrong.add("database.max_connections: must be at least 2")
-	}
-	if c.TrustedProxies < 0 {
-		wrong.add("trusted_proxies: must not be negative")
-	}
-	if c.SigningKeys.PublishAhead < time.Hour || c.SigningKeys.SignFor < 24*time.Hour || c.SigningKeys.KeepFor < 24*time.Hour {
-		wrong.add("signing_keys: publish_ahead must be at least 1h, sign_for and keep_for at least 24h")
-	}
-	if _, err := logLevel(c.Log.Level); err != nil {
-		wrong.add("log.level: %q must be debug, info, warn or error", c.Log.Level)
-	}
-}
-
-// checkIssuer notes what RFC 8414 section 2 does not allow in an issuer.
-func (c *Config) checkIssuer(wrong *problems) {
-	u, err := url.Parse(c.Issuer)
-	switch {
-	case c.Issuer == "":
-		wrong.add("issuer: is missing: write the public URL, as https://auth.example.com")
-	case err != nil || u.Host == "":
-		wrong.add("issuer: %q is no URL", c.Issuer)
-	case u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(u.Path, "/"):
-		wrong.add("issuer: %q must have no user, query, fragment or trailing slash", c.Issuer)
-	case u.Path != "":
-		wrong.add("issuer: %q must have no path: give Watchgate a host name of its own", c.Issuer)
-	case u.Scheme != "https" && !loopbackHTTP(u):
-		wrong.add("issuer: %q must be https; http is for loopback addresses only", c.Issuer)
-	}
-}
-
-// loopbackHTTP reports whether u is plain http to this machine.
-func loopbackHTTP(u *url.URL) bool {
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+	return s, nil
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +68,129 @@ log:
 	for _, word := range []string{"issuer", "listen", "trusted_proxies", "colour", "tls", "database", "log.level", "secret_file"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("no word about %s in:\n%v", word, err)
+		}
+	}
+}
+
+// TestServerConfigNamesEveryProblem is what `serve` and `config check` say of a
+// file in which everything else is wrong.
+func TestServerConfigNamesEveryProblem(t *testing.T) {
+	file := write(t, `
+issuer: https://auth.example.com
+listen: ":http"
+operator_listen: "127.0.0.1:70000"
+tls:
+  certificate_file: tls.crt
+  key_file: tls.key
+database:
+  url_file: absent-url
+  max_connections: 1
+secret_file: absent-secret
+signing_keys:
+  publish_ahead: 200h
+  sign_for: 100h
+outbound:
+  ca_file: empty.pem
+  timeout: 0s
+  ports: [443, 0, 70000]
+  deny: [198.51.100.0/24, everything, "::ffff:1.2.3.0/120"]
+`)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(file), "empty.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"config", "check", file}, {"serve", "--config", file}} {
+		o := call(t, nil, command...)
+		for _, word := range []string{
+			"\n  - listen:", "operator_listen:", "tls.crt", "database.url_file:", "max_connections", "\n  - secret_file:", "publish_ahead (200h0m0s)",
+			"empty.pem holds no certificate", "outbound.timeout", "outbound.ports: 0 ", "outbound.ports: 70000", `"everything"`, `"::ffff:1.2.3.0/120"`,
+		} {
+			if !strings.Contains(o.err, word) {
+				t.Errorf("%v: no word about %s in:\n%s", command, word, o.err)
+			}
+		}
+		for _, once := range []string{"absent-url", "absent-secret", "name a url_file", "WATCHGATE_SECRET"} {
+			if n, want := strings.Count(o.err, once), map[bool]int{true: 1}[strings.HasPrefix(once, "absent")]; n != want {
+				t.Errorf("%v: %q is there %d times, want %d:\n%s", command, once, n, want, o.err)
+			}
+		}
+		if o.code != 1 || strings.Contains(o.err, "198.51.100.0") {
+			t.Errorf("%v: status %d:\n%s", command, o.code, o.err)
+		}
+	}
+}
+
+func TestConfigOfMalformedSecrets(t *testing.T) {
+	one := seal.Generate()
+	for name, secret := range map[string]string{
+		"empty": "", "only a comment": "# none\n", "short": "c2hvcnQ=", "no base64": "correct horse battery staple", "twice": one + "\n" + one,
+	} {
+		file := write(t, good+"trusted_proxies: -1\n")
+		if err := os.WriteFile(filepath.Join(filepath.Dir(file), "secret"), []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readConfig(file, noEnv)
+		if err == nil || !strings.Contains(err.Error(), "secret_file") || !strings.Contains(err.Error(), "trusted_proxies") {
+			t.Errorf("%s: %v, want both problems", name, err)
+		}
+		if secret != "" && err != nil && strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: the secret is repeated", name)
+		}
+	}
+}
+
+func TestConfigLoadsTheCertificate(t *testing.T) {
+	file := write(t, good+"tls:\n  certificate_file: tls.crt\n  key_file: tls.key\noutbound:\n  ca_file: tls.crt\n")
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(s.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string]*pem.Block{
+		"tls.crt": {Type: "CERTIFICATE", Bytes: s.Certificate().Raw}, "tls.key": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(file), name), pem.EncodeToMemory(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := readServerConfig(file, noEnv); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(filepath.Dir(file), "tls.key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readServerConfig(file, noEnv); err == nil || !strings.Contains(err.Error(), "tls.key") {
+		t.Errorf("without the key: %v", err)
+	}
+	if _, err := readConfig(file, noEnv); err != nil {
+		t.Errorf("a command needs no key of the server's: %v", err)
+	}
+}
+
+func TestDeniedRangesReachTheGuardedClient(t *testing.T) {
+	c, err := readConfig(write(t, good+"outbound:\n  deny: [1.1.1.0/24]\n"), noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := c.outboundClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client.Check("https://1.1.1.1/") == nil || client.Check("https://1.1.2.1/") != nil {
+		t.Error("the client does not deny what the configuration says")
+	}
+}
+
+func TestPoolsStayWithinTheConfiguredConnections(t *testing.T) {
+	for _, n := range []int{2, 3, 20} {
+		c := defaults()
+		c.Database.MaxConnections = n
+		if got := c.perPool(); got < 1 || 2*got > n {
+			t.Errorf("PostgreSQL, %d: two pools of %d", n, got)
+		}
+		c.Database.DataDir = "data"
+		if got := c.perPool(); got < 1 || got+1 > n {
+			t.Errorf("SQLite, %d: %d readers beside the writer", n, got)
 		}
 	}
 }

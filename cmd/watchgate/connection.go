@@ -10,20 +10,18 @@ import (
 )
 
 type connectionCmd struct {
-	List         connectionList    `cmd:"" help:"List a tenant's identity providers."`
-	Create       connectionCreate  `cmd:"" help:"Connect an OpenID provider to a tenant."`
-	Disable      connectionDisable `cmd:"" help:"Stop a connection: sessions and tokens that came through it are dead at once."`
-	Enable       connectionEnable  `cmd:"" help:"Undo a disable."`
-	AddDomain    domainAdd         `cmd:"" help:"Send people with addresses of an e-mail domain to a connection."`
-	RemoveDomain domainRemove      `cmd:"" help:"Take an e-mail domain from a tenant."`
+	List         connectionList   `cmd:"" help:"List a tenant's identity providers."`
+	Create       connectionCreate `cmd:"" help:"Connect an OpenID provider to a tenant."`
+	Disable      connectionSwitch `cmd:"" help:"Stop a connection: sessions and tokens that came through it are dead at once."`
+	Enable       connectionSwitch `cmd:"" help:"Enable a disabled connection again."`
+	AddDomain    domainAdd        `cmd:"" help:"Send people with addresses of an e-mail domain to a connection."`
+	RemoveDomain domainRemove     `cmd:"" help:"Take an e-mail domain from a tenant."`
 }
 
 type connectionList struct {
 	target `json:"-"`
-	Tenant string `arg:"" help:"Slug or id."`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
 }
-
-func (c *connectionList) Run(p *program) error { return p.operate(c.target, "connection list", c) }
 
 func (c *connectionList) do(ctx context.Context, ops operators) (report, error) {
 	all, err := ops.directory.Connections(ctx, c.Tenant)
@@ -36,19 +34,22 @@ func (c *connectionList) do(ctx context.Context, ops operators) (report, error) 
 
 type connectionCreate struct {
 	target      `json:"-"`
-	Tenant      string   `arg:"" help:"Slug or id."`
-	Name        string   `required:"" help:"What the tenant calls its provider."`
-	Issuer      string   `required:"" help:"Exactly as the provider's discovery document says it."`
-	ClientID    string   `required:"" help:"Our client id at the provider."`
+	Tenant      string   `arg:"" help:"The tenant's slug or id."`
+	Name        string   `required:"" help:"What the tenant calls its provider." placeholder:"NAME"`
+	Issuer      string   `required:"" help:"The provider's issuer, exactly as its discovery document says it." placeholder:"URL"`
+	ClientID    string   `required:"" help:"Our client id at the provider." placeholder:"ID"`
 	SecretFile  string   `json:"-" help:"A file with our client secret at the provider; or set WATCHGATE_CLIENT_SECRET." type:"existingfile" placeholder:"FILE"`
-	Scope       []string `help:"What to ask the provider for." default:"openid,profile,email"`
-	Algs        []string `help:"ID token algorithms to accept." default:"RS256,ES256"`
-	Role        string   `help:"The role of people who sign in for the first time." default:"member"`
-	CreateUsers bool     `help:"Let a first sign-in create the person." default:"true" negatable:""`
+	Scope       []string `help:"The scopes to ask the provider for; openid,profile,email when absent." placeholder:"SCOPE" default:"openid,profile,email"`
+	Algs        []string `help:"The algorithms of ID tokens to accept; RS256,ES256 when absent." placeholder:"ALG" default:"RS256,ES256"`
+	Role        string   `help:"The role of people who sign in for the first time: owner, admin, member or viewer; member when absent." placeholder:"ROLE" default:"member"`
+	CreateUsers bool     `help:"Let a first sign-in create the person, which is the default." default:"true" negatable:""`
+	NoCheck     bool     `help:"Do not read the provider's discovery document first: for a provider that is not up yet."`
 	Secret      string   `kong:"-"`
 }
 
-func (c *connectionCreate) Run(p *program) error {
+// prepare reads the client secret where the operator is: the server that may run
+// the command cannot.
+func (c *connectionCreate) prepare(p *program) error {
 	c.Secret = p.env("WATCHGATE_CLIENT_SECRET")
 	if c.SecretFile != "" {
 		body, err := os.ReadFile(c.SecretFile)
@@ -57,11 +58,15 @@ func (c *connectionCreate) Run(p *program) error {
 		}
 		c.Secret = strings.TrimSpace(string(body))
 	}
-	return p.operate(c.target, "connection create", c)
+	return nil
 }
 
 func (c *connectionCreate) do(ctx context.Context, ops operators) (report, error) {
-	con, err := ops.directory.CreateConnection(ctx, c.Tenant, storage.Connection{
+	create := ops.directory.CreateConnection
+	if c.NoCheck {
+		create = ops.directory.CreateUnseenConnection
+	}
+	con, err := create(ctx, c.Tenant, storage.Connection{
 		Kind: storage.OIDC, Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, Scopes: c.Scope, Algs: c.Algs,
 		CreateUsers: c.CreateUsers, DefaultRole: storage.Role(c.Role),
 	}, c.Secret)
@@ -71,42 +76,27 @@ func (c *connectionCreate) do(ctx context.Context, ops operators) (report, error
 	return r, err
 }
 
-type connectionDisable struct {
+type connectionSwitch struct {
 	target `json:"-"`
-	Tenant string `arg:"" help:"Slug or id."`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
 	ID     string `arg:"" help:"The connection's id."`
+	on     bool
 }
 
-func (c *connectionDisable) Run(p *program) error {
-	return p.operate(c.target, "connection disable", c)
-}
-
-func (c *connectionDisable) do(ctx context.Context, ops operators) (report, error) {
-	return said("The connection %s is disabled: what was signed in through it is dead.", c.ID),
-		ops.directory.SetConnectionEnabled(ctx, c.Tenant, storage.ConnectionID(c.ID), false)
-}
-
-type connectionEnable struct {
-	target `json:"-"`
-	Tenant string `arg:"" help:"Slug or id."`
-	ID     string `arg:"" help:"The connection's id."`
-}
-
-func (c *connectionEnable) Run(p *program) error { return p.operate(c.target, "connection enable", c) }
-
-func (c *connectionEnable) do(ctx context.Context, ops operators) (report, error) {
-	return said("The connection %s is enabled.", c.ID),
-		ops.directory.SetConnectionEnabled(ctx, c.Tenant, storage.ConnectionID(c.ID), true)
+func (c *connectionSwitch) do(ctx context.Context, ops operators) (report, error) {
+	err := ops.directory.SetConnectionEnabled(ctx, c.Tenant, storage.ConnectionID(c.ID), c.on)
+	if c.on {
+		return said("The connection %s is enabled.", c.ID), err
+	}
+	return said("The connection %s is disabled: what was signed in through it is dead.", c.ID), err
 }
 
 type domainAdd struct {
 	target     `json:"-"`
-	Tenant     string `arg:"" help:"Slug or id."`
+	Tenant     string `arg:"" help:"The tenant's slug or id."`
 	Connection string `arg:"" help:"The connection's id."`
 	Domain     string `arg:"" help:"An e-mail domain that you know to be the tenant's."`
 }
-
-func (c *domainAdd) Run(p *program) error { return p.operate(c.target, "connection add-domain", c) }
 
 func (c *domainAdd) do(ctx context.Context, ops operators) (report, error) {
 	return said("People with addresses at %s sign in through %s.", strings.ToLower(c.Domain), c.Connection),
@@ -115,12 +105,8 @@ func (c *domainAdd) do(ctx context.Context, ops operators) (report, error) {
 
 type domainRemove struct {
 	target `json:"-"`
-	Tenant string `arg:"" help:"Slug or id."`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
 	Domain string `arg:"" help:"The e-mail domain."`
-}
-
-func (c *domainRemove) Run(p *program) error {
-	return p.operate(c.target, "connection remove-domain", c)
 }
 
 func (c *domainRemove) do(ctx context.Context, ops operators) (report, error) {

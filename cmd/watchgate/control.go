@@ -130,6 +130,9 @@ func askServer(ctx context.Context, dir, name string, op operation) (r report, r
 		return r, false, err
 	}
 	res, err := socketClient(path).Do(commandRequest(ctx, name, body))
+	if errors.Is(err, os.ErrPermission) {
+		return r, true, fmt.Errorf("this user may not command the server that holds %s: run the command as the server's user", dir)
+	}
 	var refused *net.OpError
 	if errors.As(err, &refused) && refused.Op == "dial" {
 		return r, false, nil

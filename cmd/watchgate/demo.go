@@ -58,22 +58,37 @@ func (m demo) tenant(ctx context.Context, slug, name, domain string) error {
 	if err != nil {
 		return err
 	}
-	cons, err := m.d.dir.Connections(ctx, slug)
+	con, err := m.connection(ctx, slug, name)
 	if err != nil {
 		return err
 	}
-	if len(cons) > 0 {
-		return m.moveConnection(ctx, slug, cons[0])
+	// A domain that is somewhere was put there: by an earlier start, or by hand.
+	_, err = m.d.store.DomainOwner(ctx, domain)
+	if errors.Is(err, storage.ErrNotFound) {
+		err = m.d.dir.AddDomain(ctx, slug, domain, con)
 	}
-	con, err := m.d.dir.CreateConnection(ctx, slug, storage.Connection{
-		Kind: storage.OIDC, Name: name + " (demo identity provider)", Issuer: m.urls.idp, ClientID: "watchgate-" + slug,
+	return err
+}
+
+// connection returns a tenant's connection to the demo provider, and makes it if
+// there is none. The provider starts later, so nobody looks at it.
+func (m demo) connection(ctx context.Context, slug, name string) (storage.ConnectionID, error) {
+	cons, err := m.d.dir.Connections(ctx, slug)
+	if err != nil {
+		return "", err
+	}
+	client := "watchgate-" + slug
+	for _, con := range cons {
+		if con.ClientID == client {
+			return con.ID, m.moveConnection(ctx, slug, con)
+		}
+	}
+	con, err := m.d.dir.CreateUnseenConnection(ctx, slug, storage.Connection{
+		Kind: storage.OIDC, Name: name + " (demo identity provider)", Issuer: m.urls.idp, ClientID: client,
 		Scopes: []string{"openid", "profile", "email", "address", "phone"}, Algs: []string{"RS256", "ES256"},
 		CreateUsers: true, DefaultRole: storage.RoleMember,
 	}, demoProviderSecret)
-	if err != nil {
-		return err
-	}
-	return m.d.dir.AddDomain(ctx, slug, domain, con.ID)
+	return con.ID, err
 }
 
 // moveConnection follows the demo provider to its ports of today. People keep

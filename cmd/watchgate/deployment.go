@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/watchgate/watchgate/authz"
 	"github.com/watchgate/watchgate/internal/directory"
+	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/signer"
 	"github.com/watchgate/watchgate/internal/web"
@@ -31,6 +33,8 @@ type deployment struct {
 	signer *signer.Signer
 	dir    *directory.Directory
 	lock   *os.File // of the data folder; nil on PostgreSQL
+	// outbound makes the client for everything that goes out, once.
+	outbound func() (*outbound.Client, error)
 
 	metrics *prometheus.Registry
 }
@@ -38,7 +42,7 @@ type deployment struct {
 // openDeployment opens the database that cfg names. On SQLite it takes the
 // folder's lock, so that one process at a time has it.
 func openDeployment(ctx context.Context, cfg Config, log *slog.Logger) (*deployment, error) {
-	d := &deployment{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	d := &deployment{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), outbound: sync.OnceValues(cfg.outboundClient)}
 	if err := d.open(ctx); err != nil {
 		d.close()
 		return nil, err
@@ -47,12 +51,9 @@ func openDeployment(ctx context.Context, cfg Config, log *slog.Logger) (*deploym
 }
 
 func (d *deployment) open(ctx context.Context) error {
-	masters, err := seal.Parse(d.cfg.secret)
-	if err != nil {
-		return fmt.Errorf("secret_file: %w", err)
-	}
-	if d.sealer, err = seal.New(masters); err != nil {
-		return fmt.Errorf("secret_file: %w", err)
+	var err error
+	if d.sealer, err = sealerOf(d.cfg.secret); err != nil {
+		return err
 	}
 	if dir := d.cfg.Database.DataDir; dir != "" {
 		if d.lock, err = lockFolder(dir); err != nil {
@@ -60,7 +61,7 @@ func (d *deployment) open(ctx context.Context) error {
 		}
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{
-		DSN: d.cfg.dsn(), MaxConns: d.cfg.Database.MaxConnections, OnRoundTrip: countRoundTrips(d.metrics),
+		DSN: d.cfg.dsn(), MaxConns: d.cfg.perPool(), OnRoundTrip: countRoundTrips(d.metrics),
 	})
 	if err != nil {
 		return explainOpen(err)
@@ -75,17 +76,35 @@ func (d *deployment) open(ctx context.Context) error {
 			PublishAhead: d.cfg.SigningKeys.PublishAhead, SignFor: d.cfg.SigningKeys.SignFor, KeepFor: d.cfg.SigningKeys.KeepFor,
 		},
 	})
-	if errors.Is(err, seal.ErrSealed) {
-		return errors.New("the master secret does not fit this database: it was set up with another one. Give the secret_file that belongs to it")
-	}
 	if err != nil {
-		return fmt.Errorf("cannot load the signing keys: %w", err)
+		return explainKeys(err)
 	}
 	d.dir = directory.New(directory.Config{
-		Store: d.store, Sealer: d.sealer, RedirectURI: authz.ValidRedirectURI,
+		Store: d.store, Sealer: d.sealer, RedirectURI: authz.ValidRedirectURI, Discoverer: discovery{d},
 		InsecureIssuers: d.cfg.Outbound.AllowLoopbackHTTP, Now: now,
 	})
 	return nil
+}
+
+// explainKeys says what to do about signing keys that cannot be used.
+func explainKeys(err error) error {
+	if errors.Is(err, seal.ErrSealed) {
+		return fmt.Errorf("the master secret does not fit this database: it was set up with another one, or an old line was taken "+
+			"out of secret_file too early. Give the secret_file that belongs to it\n  cause: %w", err)
+	}
+	return fmt.Errorf("cannot load the signing keys: %w", err)
+}
+
+// outboundClient is the client of everything that goes out.
+func (c Config) outboundClient() (*outbound.Client, error) {
+	roots, err := c.roots()
+	if err != nil {
+		return nil, err
+	}
+	return outbound.New(outbound.Config{
+		AllowLoopbackHTTP: c.Outbound.AllowLoopbackHTTP, Timeout: c.Outbound.Timeout, UserAgent: "watchgate/" + version,
+		Ports: c.Outbound.Ports, RootCAs: roots, Deny: c.deny,
+	}), nil
 }
 
 func (d *deployment) operators() operators {
@@ -158,12 +177,20 @@ func dataDirConfig(dir string) (Config, error) {
 	c.Database.DataDir = dir
 	c.Outbound.AllowLoopbackHTTP = true
 	body, err := os.ReadFile(filepath.Join(dir, "secret"))
-	if errors.Is(err, os.ErrNotExist) {
+	switch {
+	case errors.Is(err, os.ErrNotExist) && c.hasDatabase():
+		return c, fmt.Errorf("the secret of the deployment in %s is not in that folder, and no server is running there: name the --config of its server", dir)
+	case errors.Is(err, os.ErrNotExist):
 		return c, fmt.Errorf("there is no deployment in %s: start one with `watchgate dev`, or name a --config or --data-dir", dir)
-	}
-	if err != nil {
+	case err != nil:
 		return c, fmt.Errorf("cannot read the deployment's secret: %w", err)
 	}
 	c.secret = []byte(strings.TrimSpace(string(body)))
 	return c, nil
+}
+
+// hasDatabase reports whether there is a SQLite database in the data folder.
+func (c Config) hasDatabase() bool {
+	_, err := os.Stat(c.dsn())
+	return err == nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,14 +9,13 @@ import (
 
 	"github.com/watchgate/watchgate/examples/monitorapi"
 	"github.com/watchgate/watchgate/idp/devidp"
-	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage/sqlstore"
 )
 
 type devCmd struct {
-	DataDir  string `help:"Where the database and the secret are kept." default:"./data" type:"path" placeholder:"DIR"`
-	PortBase int    `help:"The first port: server N, demo identity provider N+1, demo API N+2, operator N+10." default:"8080" placeholder:"N"`
+	DataDir  string `help:"Where the database and the secret are kept; ./data when absent." default:"./data" type:"path" placeholder:"DIR"`
+	PortBase int    `help:"The first port: server N, demo identity provider N+1, demo API N+2, operator N+10; 8080 when absent." default:"8080" placeholder:"N"`
 	LogFile  string `help:"Write the log here; 'watchgate.log' in the data folder when absent." type:"path" placeholder:"FILE"`
 }
 
@@ -35,6 +33,9 @@ func (c *devCmd) Run(p *program) error {
 	if c.PortBase < 1 || c.PortBase > 65525 {
 		return fmt.Errorf("--port-base must be from 1 to 65525, not %d", c.PortBase)
 	}
+	if err := c.setUp(p.ctx); err != nil {
+		return err
+	}
 	cfg, err := c.config()
 	if err != nil {
 		return err
@@ -44,14 +45,14 @@ func (c *devCmd) Run(p *program) error {
 		return err
 	}
 	defer logFile.Close()
-	if err := migrateFolder(p, cfg); err != nil {
-		return err
-	}
 	d, err := openDeployment(p.ctx, cfg, newLog(logFile, cfg.Log.Level))
 	if err != nil {
 		return err
 	}
 	defer d.close()
+	if err := d.ready(p.ctx); err != nil {
+		return err
+	}
 	demo := demo{d: d, urls: c.urls()}
 	if err := demo.seed(p.ctx); err != nil {
 		return fmt.Errorf("cannot set up the demonstration: %w", err)
@@ -66,18 +67,6 @@ func (c *devCmd) Run(p *program) error {
 
 // config is the configuration of a demonstration in the data folder.
 func (c *devCmd) config() (Config, error) {
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return Config{}, fmt.Errorf("cannot make the data folder: %w", err)
-	}
-	secret := filepath.Join(c.DataDir, "secret")
-	f, err := os.OpenFile(secret, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err == nil {
-		_, err = fmt.Fprintln(f, seal.Generate())
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return Config{}, fmt.Errorf("cannot write the deployment's secret: %w", err)
-	}
 	cfg, err := dataDirConfig(c.DataDir)
 	cfg.Issuer = c.urls().issuer
 	return cfg, err
@@ -95,14 +84,22 @@ func (c *devCmd) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// migrateFolder brings the schema up to date while nobody else has the folder.
-func migrateFolder(p *program, cfg Config) error {
-	lock, err := lockFolder(cfg.Database.DataDir)
+// setUp makes the data folder's secret and brings its schema up to date, while
+// nobody else has the folder.
+func (c *devCmd) setUp(ctx context.Context) error {
+	lock, err := lockFolder(c.DataDir)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	return sqlstore.Migrate(p.ctx, cfg.dsn())
+	if err := makeSecret(c.DataDir); err != nil {
+		return err
+	}
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	return sqlstore.Migrate(ctx, cfg.dsn())
 }
 
 // servers opens the four ports of a demonstration.

@@ -19,15 +19,22 @@ import (
 // cli is the grammar of the command line.
 type cli struct {
 	Dev            devCmd            `cmd:"" help:"Run everything on this machine: server, demo identity provider, demo API and app."`
-	Serve          serveCmd          `cmd:"" help:"Run the server."`
+	Serve          serveCmd          `cmd:"" help:"Run the server, as a configuration file says."`
 	Migrate        migrateCmd        `cmd:"" help:"Bring the database's schema up to date, or show how it stands."`
-	Config         configCmd         `cmd:"" help:"Look at a configuration."`
-	Secret         secretCmd         `cmd:"" help:"Print a new master secret for secret_file."`
-	Tenant         tenantCmd         `cmd:"" help:"List, create, suspend and resume tenants."`
-	Client         clientCmd         `cmd:"" help:"List, create, disable and enable OAuth clients; rotate their secrets."`
+	Config         configCmd         `cmd:"" help:"Check a configuration."`
+	Secret         secretCmd         `cmd:"" help:"Print a new master secret, one line, for secret_file."`
+	Tenant         tenantCmd         `cmd:"" help:"Tenants: list, show, create, suspend and resume them, and tighten what holds for their people."`
+	Client         clientCmd         `cmd:"" help:"Apps and machines (OAuth clients): list, create, disable and enable them, and rotate their secrets."`
 	Connection     connectionCmd     `cmd:"" help:"A tenant's identity providers and e-mail domains."`
-	ResourceServer resourceServerCmd `cmd:"" help:"The APIs that may ask whether a credential is good."`
+	ResourceServer resourceServerCmd `cmd:"" help:"APIs that ask whether a credential is good (OAuth resource servers)."`
 	SigningKey     signingKeyCmd     `cmd:"" help:"List, rotate and drop signing keys."`
+}
+
+// newCLI returns the grammar. Enabling and disabling are one command each way.
+func newCLI() *cli {
+	var c cli
+	c.Client.Enable.on, c.Connection.Enable.on, c.ResourceServer.Enable.on = true, true, true
+	return &c
 }
 
 // program is what a command may use of the world.
@@ -49,8 +56,7 @@ func main() {
 // run parses args, does what they say, and returns the exit status: 0 done, 1
 // failed, 2 not understood.
 func (p *program) run(args []string) int {
-	var c cli
-	parser, err := kong.New(&c,
+	parser, err := kong.New(newCLI(),
 		kong.Name("watchgate"),
 		kong.Description("An OAuth 2.0 and OpenID Connect authorization server for the tenants of monitoring services."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -66,12 +72,21 @@ func (p *program) run(args []string) int {
 			fmt.Fprintf(p.errOut, "watchgate: %v\nTry 'watchgate --help'.\n", err)
 			return 2
 		}
-		if err := ctx.Run(p); err != nil && !errors.Is(err, context.Canceled) {
+		if err := p.do(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(p.errOut, "watchgate: %s\n", sentence(err))
 			return 1
 		}
 		return 0
 	})
+}
+
+// do runs the command that was chosen: an operator's operation, or one that runs
+// by itself.
+func (p *program) do(ctx *kong.Context) error {
+	if name, op, ok := commandOf(ctx.Selected()); ok {
+		return p.operate(name, op)
+	}
+	return ctx.Run(p)
 }
 
 // exit carries a status through the parser, which ends the program after help.

@@ -9,8 +9,8 @@ import (
 )
 
 type migrateCmd struct {
-	Up     migrateUp     `cmd:"" help:"Apply what is missing."`
-	Status migrateStatus `cmd:"" help:"Show what is applied."`
+	Up     migrateUp     `cmd:"" help:"Apply the migrations that the database lacks."`
+	Status migrateStatus `cmd:"" help:"Show which migrations are applied."`
 }
 
 type migrateUp struct{ target }
@@ -62,21 +62,19 @@ func (p *program) withSchema(t target, f func(ctx context.Context, dsn string) e
 }
 
 type configCmd struct {
-	Check configCheck `cmd:"" help:"Report every problem of a configuration file at once."`
+	Check configCheck `cmd:"" help:"Report every problem of a configuration, and of the files that it names, at once."`
 }
 
 type configCheck struct {
 	File string `arg:"" help:"The configuration file."`
 }
 
-// Run reads the file as `serve` would, secrets included, and opens nothing.
+// Run reads the file as `serve` would, with the files that it names, and opens
+// neither a port nor the database.
 func (c *configCheck) Run(p *program) error {
-	cfg, err := readConfig(c.File, p.env)
+	cfg, err := readServerConfig(c.File, p.env)
 	if err != nil {
 		return err
-	}
-	if _, err := seal.Parse(cfg.secret); err != nil {
-		return fmt.Errorf("secret_file: %w", err)
 	}
 	fmt.Fprintf(p.out, "%s is good: issuer %s, listening on %s\n", c.File, cfg.Issuer, cfg.Listen)
 	return nil

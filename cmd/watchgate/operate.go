@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"os/user"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/directory"
@@ -17,10 +15,13 @@ import (
 
 // target says which deployment a command is for.
 type target struct {
-	Config  string `json:"-" help:"The server's configuration file." type:"existingfile" env:"WATCHGATE_CONFIG" placeholder:"FILE"`
-	DataDir string `json:"-" help:"The data folder of 'watchgate dev', or of a server on SQLite." default:"./data" type:"path" placeholder:"DIR"`
-	JSON    bool   `json:"-" help:"Print JSON."`
+	Config  string `json:"-" group:"Which deployment:" help:"The configuration file of its server." type:"existingfile" env:"WATCHGATE_CONFIG" placeholder:"FILE"`
+	DataDir string `json:"-" group:"Which deployment:" help:"Without a configuration: the data folder of 'watchgate dev', or of a running server on SQLite; ./data when absent." default:"./data" type:"path" placeholder:"DIR"`
+	JSON    bool   `json:"-" help:"Print JSON, for scripts."`
 }
+
+// deployment returns the target itself, through whatever command has it.
+func (t target) deployment() target { return t }
 
 // operators are the rooms through which commands act.
 type operators struct {
@@ -35,92 +36,82 @@ type operation interface {
 	do(ctx context.Context, ops operators) (report, error)
 }
 
+// command is an operation as the command line has it.
+type command interface {
+	operation
+	deployment() target
+}
+
+// prepared is an operation that needs something of the operator's machine.
+type prepared interface {
+	prepare(p *program) error
+}
+
+// commandOf returns the operation that was chosen on the command line, if it is
+// one, and its name: the words that chose it.
+func commandOf(chosen *kong.Node) (string, command, bool) {
+	c, ok := chosen.Target.Addr().Interface().(command)
+	return strings.TrimSpace(chosen.Path()), c, ok
+}
+
 // operations has every operation by the name under which it travels.
 var operations = map[string]func() operation{
 	"tenant list":                   func() operation { return &tenantList{} },
 	"tenant create":                 func() operation { return &tenantCreate{} },
 	"tenant suspend":                func() operation { return &tenantSuspend{} },
 	"tenant resume":                 func() operation { return &tenantResume{} },
+	"tenant show":                   func() operation { return &tenantShow{} },
+	"tenant policy":                 func() operation { return &tenantPolicy{} },
 	"client list":                   func() operation { return &clientList{} },
 	"client create":                 func() operation { return &clientCreate{} },
-	"client disable":                func() operation { return &clientDisable{} },
-	"client enable":                 func() operation { return &clientEnable{} },
+	"client disable":                func() operation { return &clientSwitch{} },
+	"client enable":                 func() operation { return &clientSwitch{on: true} },
 	"client rotate-secret":          func() operation { return &clientRotate{} },
 	"connection list":               func() operation { return &connectionList{} },
 	"connection create":             func() operation { return &connectionCreate{} },
-	"connection disable":            func() operation { return &connectionDisable{} },
-	"connection enable":             func() operation { return &connectionEnable{} },
+	"connection disable":            func() operation { return &connectionSwitch{} },
+	"connection enable":             func() operation { return &connectionSwitch{on: true} },
 	"connection add-domain":         func() operation { return &domainAdd{} },
 	"connection remove-domain":      func() operation { return &domainRemove{} },
 	"resource-server list":          func() operation { return &resourceServerList{} },
 	"resource-server create":        func() operation { return &resourceServerCreate{} },
-	"resource-server disable":       func() operation { return &resourceServerDisable{} },
-	"resource-server enable":        func() operation { return &resourceServerEnable{} },
+	"resource-server disable":       func() operation { return &resourceServerSwitch{} },
+	"resource-server enable":        func() operation { return &resourceServerSwitch{on: true} },
 	"resource-server rotate-secret": func() operation { return &resourceServerRotate{} },
 	"signing-key list":              func() operation { return &signingKeyList{} },
 	"signing-key rotate":            func() operation { return &signingKeyRotate{} },
 	"signing-key drop":              func() operation { return &signingKeyDrop{} },
 }
 
-// report is what an operation says: a table, a sentence, or both.
-type report struct {
-	Columns []string   `json:"columns,omitempty"`
-	Rows    [][]string `json:"rows,omitempty"`
-	Note    string     `json:"note,omitempty"`
-}
-
-// said returns a report of one sentence.
-func said(format string, args ...any) report { return report{Note: fmt.Sprintf(format, args...)} }
-
-// write prints a report for people, or as JSON.
-func (r report) write(w io.Writer, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(w).Encode(r.objects())
-	}
-	if len(r.Columns) > 0 {
-		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(t, strings.ToUpper(strings.Join(r.Columns, "\t")))
-		for _, row := range r.Rows {
-			fmt.Fprintln(t, strings.Join(row, "\t"))
-		}
-		if err := t.Flush(); err != nil {
+// operate runs an operation where it belongs: in the server that holds the data
+// folder, or here.
+func (p *program) operate(name string, op command) error {
+	if c, ok := op.(prepared); ok {
+		if err := c.prepare(p); err != nil {
 			return err
 		}
 	}
-	if r.Note != "" {
-		fmt.Fprintln(w, r.Note)
-	}
-	return nil
-}
-
-// objects is the report for a script: a list of objects, or the sentence.
-func (r report) objects() any {
-	if len(r.Columns) == 0 {
-		return map[string]string{"note": r.Note}
-	}
-	out := make([]map[string]string, 0, len(r.Rows))
-	for _, row := range r.Rows {
-		o := make(map[string]string, len(row))
-		for i, cell := range row {
-			o[r.Columns[i]] = cell
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
-// operate runs an operation where it belongs: in the server that holds the data
-// folder, or here.
-func (p *program) operate(t target, name string, op operation) error {
+	t := op.deployment()
 	ctx := audit.WithActor(p.ctx, "operator", operatorName())
-	cfg, err := p.configOf(t)
-	if err != nil {
-		return err
+	cfg := Config{}
+	cfg.Database.DataDir = t.DataDir
+	var err error
+	if t.Config != "" {
+		if cfg, err = readConfig(t.Config, p.env); err != nil {
+			return err
+		}
 	}
 	if cfg.Database.DataDir != "" {
 		r, ran, err := askServer(ctx, cfg.Database.DataDir, name, op)
 		if ran || err != nil {
 			return p.print(r, t.JSON, err)
+		}
+	}
+	// Only who opens the database needs its secret: a server that holds the
+	// folder may have it elsewhere.
+	if t.Config == "" {
+		if cfg, err = dataDirConfig(t.DataDir); err != nil {
+			return err
 		}
 	}
 	d, err := openDeployment(ctx, cfg, quietLog())

@@ -10,19 +10,15 @@ import (
 )
 
 type resourceServerCmd struct {
-	List         resourceServerList    `cmd:"" help:"List the resource servers."`
-	Create       resourceServerCreate  `cmd:"" help:"Register an API that may introspect; its secret is shown once."`
-	Disable      resourceServerDisable `cmd:"" help:"Take away the right to ask."`
-	Enable       resourceServerEnable  `cmd:"" help:"Undo a disable."`
-	RotateSecret resourceServerRotate  `cmd:"" help:"Give it a new secret; the old one works a while longer."`
+	List         resourceServerList   `cmd:"" help:"List the resource servers."`
+	Create       resourceServerCreate `cmd:"" help:"Register an API that may introspect; its secret is shown once."`
+	Disable      resourceServerSwitch `cmd:"" help:"Take away its right to ask."`
+	Enable       resourceServerSwitch `cmd:"" help:"Let a disabled resource server ask again."`
+	RotateSecret resourceServerRotate `cmd:"" help:"Give it a new secret; the old one works a while longer."`
 }
 
 type resourceServerList struct {
 	target `json:"-"`
-}
-
-func (c *resourceServerList) Run(p *program) error {
-	return p.operate(c.target, "resource-server list", c)
 }
 
 func (c *resourceServerList) do(ctx context.Context, ops operators) (report, error) {
@@ -44,15 +40,11 @@ func (c *resourceServerList) do(ctx context.Context, ops operators) (report, err
 
 type resourceServerCreate struct {
 	target   `json:"-"`
-	ID       string            `help:"The id; made when absent."`
-	Name     string            `required:"" help:"What operators read."`
-	Audience string            `required:"" help:"The API's absolute URI: the aud of tokens meant for it alone."`
-	Tenant   string            `help:"The id of the one tenant whose credentials it sees; all when absent."`
-	Scope    map[string]string `required:"" help:"A scope and its sentence on the consent page: --scope 'monitor:read=See your monitors'. Repeat for more." mapsep:"none"`
-}
-
-func (c *resourceServerCreate) Run(p *program) error {
-	return p.operate(c.target, "resource-server create", c)
+	ID       string            `help:"Its id; one is made when absent." placeholder:"ID"`
+	Name     string            `required:"" help:"What operators read." placeholder:"NAME"`
+	Audience string            `required:"" help:"The API's absolute URI: the aud of tokens meant for it alone." placeholder:"URI"`
+	Tenant   string            `help:"The one tenant whose credentials it sees, by slug or id; all when absent." placeholder:"TENANT"`
+	Scope    map[string]string `required:"" placeholder:"SCOPE=SENTENCE" help:"A scope and its sentence on the consent page: --scope 'monitor:read=See your monitors'. Repeat for more." mapsep:"none"`
 }
 
 func (c *resourceServerCreate) do(ctx context.Context, ops operators) (report, error) {
@@ -64,42 +56,24 @@ func (c *resourceServerCreate) do(ctx context.Context, ops operators) (report, e
 	return secretReport("id", out), err
 }
 
-type resourceServerDisable struct {
+type resourceServerSwitch struct {
 	target `json:"-"`
 	ID     string `arg:"" help:"The resource server's id."`
+	on     bool
 }
 
-func (c *resourceServerDisable) Run(p *program) error {
-	return p.operate(c.target, "resource-server disable", c)
-}
-
-func (c *resourceServerDisable) do(ctx context.Context, ops operators) (report, error) {
-	return said("The resource server %s may not introspect any more.", c.ID),
-		ops.directory.SetResourceServerEnabled(ctx, storage.ResourceServerID(c.ID), false)
-}
-
-type resourceServerEnable struct {
-	target `json:"-"`
-	ID     string `arg:"" help:"The resource server's id."`
-}
-
-func (c *resourceServerEnable) Run(p *program) error {
-	return p.operate(c.target, "resource-server enable", c)
-}
-
-func (c *resourceServerEnable) do(ctx context.Context, ops operators) (report, error) {
-	return said("The resource server %s may introspect.", c.ID),
-		ops.directory.SetResourceServerEnabled(ctx, storage.ResourceServerID(c.ID), true)
+func (c *resourceServerSwitch) do(ctx context.Context, ops operators) (report, error) {
+	err := ops.directory.SetResourceServerEnabled(ctx, storage.ResourceServerID(c.ID), c.on)
+	if c.on {
+		return said("The resource server %s may introspect.", c.ID), err
+	}
+	return said("The resource server %s may not introspect any more.", c.ID), err
 }
 
 type resourceServerRotate struct {
 	target  `json:"-"`
 	ID      string        `arg:"" help:"The resource server's id."`
-	Overlap time.Duration `help:"How long the old secret still works." default:"24h"`
-}
-
-func (c *resourceServerRotate) Run(p *program) error {
-	return p.operate(c.target, "resource-server rotate-secret", c)
+	Overlap time.Duration `help:"How long the old secret still works; 24h when absent." default:"24h" placeholder:"TIME"`
 }
 
 func (c *resourceServerRotate) do(ctx context.Context, ops operators) (report, error) {

@@ -20,7 +20,7 @@ type serveCmd struct {
 // Run serves until the program is told to stop, and then finishes what it
 // began.
 func (c *serveCmd) Run(p *program) error {
-	cfg, err := readConfig(c.Config, p.env)
+	cfg, err := readServerConfig(c.Config, p.env)
 	if err != nil {
 		return err
 	}
@@ -30,6 +30,9 @@ func (c *serveCmd) Run(p *program) error {
 		return err
 	}
 	defer d.close()
+	if err := d.ready(p.ctx); err != nil {
+		return err
+	}
 	h, err := build(d)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -18,7 +17,6 @@ import (
 	"github.com/watchgate/watchgate/idp/oidcconn"
 	"github.com/watchgate/watchgate/internal/flow"
 	"github.com/watchgate/watchgate/internal/origin"
-	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/storage"
@@ -71,14 +69,10 @@ const maxUpstreamBody = 256 << 10
 
 // newSignIn wires the sign-in over its connectors.
 func newSignIn(d *deployment) (*idp.Server, error) {
-	roots, err := d.cfg.roots()
+	out, err := d.outbound()
 	if err != nil {
 		return nil, err
 	}
-	out := outbound.New(outbound.Config{
-		AllowLoopbackHTTP: d.cfg.Outbound.AllowLoopbackHTTP, Timeout: d.cfg.Outbound.Timeout,
-		UserAgent: "watchgate/" + version, Ports: d.cfg.Outbound.Ports, RootCAs: roots,
-	})
 	connect := oidcconn.Connect(oidcconn.Config{
 		Client: out.HTTP(maxUpstreamBody, 0), Opener: d.sealer, Now: now, AllowLoopbackHTTP: d.cfg.Outbound.AllowLoopbackHTTP,
 	})
@@ -90,25 +84,6 @@ func newSignIn(d *deployment) (*idp.Server, error) {
 		return nil, fmt.Errorf("cannot start the sign-in: %w", err)
 	}
 	return people, nil
-}
-
-// roots are the system's certificate roots and those of the configuration.
-func (c Config) roots() (*x509.CertPool, error) {
-	if c.Outbound.CAFile == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(c.Outbound.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("outbound.ca_file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("the system's certificate roots: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("outbound.ca_file: %s holds no certificate", c.Outbound.CAFile)
-	}
-	return pool, nil
 }
 
 // hostsOf are the Host values that requests may carry: the issuer's, and on
@@ -124,6 +99,7 @@ func hostsOf(issuer *url.URL) []string {
 // writeErrorPage is how people see a refusal.
 func writeErrorPage(w http.ResponseWriter, r *http.Request, e *web.Error) {
 	page := templates.NewErrorPage(e.Code, origin.From(r.Context()).RequestID)
+	page.Detail = e.Note
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(e.Status)
 	if err := templates.Error(w, page); err != nil {

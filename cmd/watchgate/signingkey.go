@@ -7,15 +7,13 @@ import (
 
 type signingKeyCmd struct {
 	List   signingKeyList   `cmd:"" help:"List the signing keys and where each is in its life."`
-	Rotate signingKeyRotate `cmd:"" help:"Publish a new key; it signs when every cache can have it."`
+	Rotate signingKeyRotate `cmd:"" help:"Let the next key of an algorithm take over as soon as every cache can have it."`
 	Drop   signingKeyDrop   `cmd:"" help:"Remove a key at once, because it is compromised. What it signed is worthless from then on."`
 }
 
 type signingKeyList struct {
 	target `json:"-"`
 }
-
-func (c *signingKeyList) Run(p *program) error { return p.operate(c.target, "signing-key list", c) }
 
 func (c *signingKeyList) do(ctx context.Context, ops operators) (report, error) {
 	keys, err := ops.keys.SigningKeys(ctx)
@@ -31,10 +29,6 @@ type signingKeyRotate struct {
 	Alg    string `arg:"" help:"RS256, ES256 or EdDSA." enum:"RS256,ES256,EdDSA"`
 }
 
-func (c *signingKeyRotate) Run(p *program) error {
-	return p.operate(c.target, "signing-key rotate", c)
-}
-
 func (c *signingKeyRotate) do(ctx context.Context, ops operators) (report, error) {
 	return said("The %s keys are rotated: see `watchgate signing-key list`.", c.Alg), ops.signer.Rotate(ctx, c.Alg)
 }
@@ -43,8 +37,6 @@ type signingKeyDrop struct {
 	target `json:"-"`
 	KID    string `arg:"" name:"kid" help:"The key's id."`
 }
-
-func (c *signingKeyDrop) Run(p *program) error { return p.operate(c.target, "signing-key drop", c) }
 
 func (c *signingKeyDrop) do(ctx context.Context, ops operators) (report, error) {
 	return said("The key %s is gone from the published set.", c.KID), ops.signer.Drop(ctx, c.KID)

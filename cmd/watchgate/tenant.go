@@ -1,24 +1,27 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 
+	"github.com/watchgate/watchgate/internal/directory"
 	"github.com/watchgate/watchgate/storage"
 )
 
 type tenantCmd struct {
 	List    tenantList    `cmd:"" help:"List the tenants."`
+	Show    tenantShow    `cmd:"" help:"Show one tenant with its policy."`
 	Create  tenantCreate  `cmd:"" help:"Add a tenant."`
 	Suspend tenantSuspend `cmd:"" help:"Stop everything of a tenant at once: sign-ins, sessions, tokens."`
 	Resume  tenantResume  `cmd:"" help:"Undo a suspension. Access tokens issued before stay dead."`
+	Policy  tenantPolicy  `cmd:"" help:"Tighten what holds for a tenant's people: sessions, and which apps they may use."`
 }
 
 type tenantList struct {
 	target `json:"-"`
 }
-
-func (c *tenantList) Run(p *program) error { return p.operate(c.target, "tenant list", c) }
 
 func (c *tenantList) do(ctx context.Context, ops operators) (report, error) {
 	all, err := ops.directory.Tenants(ctx)
@@ -31,11 +34,9 @@ func (c *tenantList) do(ctx context.Context, ops operators) (report, error) {
 
 type tenantCreate struct {
 	target `json:"-"`
-	Slug   string `arg:"" help:"What URLs say: a-z, 0-9 and hyphens."`
-	Name   string `required:"" help:"What people read."`
+	Slug   string `arg:"" help:"Its short name, which commands and APIs use: a-z, 0-9 and hyphens."`
+	Name   string `required:"" help:"What people read on the pages." placeholder:"NAME"`
 }
-
-func (c *tenantCreate) Run(p *program) error { return p.operate(c.target, "tenant create", c) }
 
 func (c *tenantCreate) do(ctx context.Context, ops operators) (report, error) {
 	t, err := ops.directory.CreateTenant(ctx, c.Slug, c.Name)
@@ -44,11 +45,9 @@ func (c *tenantCreate) do(ctx context.Context, ops operators) (report, error) {
 
 type tenantSuspend struct {
 	target `json:"-"`
-	Tenant string `arg:"" help:"Slug or id."`
-	Reason string `required:"" help:"Why; the tenant's people read it when they try to sign in."`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
+	Reason string `required:"" help:"Why, in up to 200 bytes: shown to the tenant's people when they try to sign in, and kept in the audit trail." placeholder:"TEXT"`
 }
-
-func (c *tenantSuspend) Run(p *program) error { return p.operate(c.target, "tenant suspend", c) }
 
 func (c *tenantSuspend) do(ctx context.Context, ops operators) (report, error) {
 	t, err := ops.directory.SuspendTenant(ctx, c.Tenant, c.Reason)
@@ -57,14 +56,60 @@ func (c *tenantSuspend) do(ctx context.Context, ops operators) (report, error) {
 
 type tenantResume struct {
 	target `json:"-"`
-	Tenant string `arg:"" help:"Slug or id."`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
 }
-
-func (c *tenantResume) Run(p *program) error { return p.operate(c.target, "tenant resume", c) }
 
 func (c *tenantResume) do(ctx context.Context, ops operators) (report, error) {
 	t, err := ops.directory.ResumeTenant(ctx, c.Tenant)
 	return said("The tenant %s is active again. Access tokens from before the suspension stay dead; apps refresh theirs.", t.Slug), err
+}
+
+type tenantShow struct {
+	target `json:"-"`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
+}
+
+func (c *tenantShow) do(ctx context.Context, ops operators) (report, error) {
+	t, err := ops.directory.Tenant(ctx, c.Tenant)
+	return policyRow(t), err
+}
+
+type tenantPolicy struct {
+	target          `json:"-"`
+	Tenant          string         `arg:"" help:"The tenant's slug or id."`
+	SessionLifetime *time.Duration `help:"How long a sign-in lasts: at most 24h, which is the default." placeholder:"TIME"`
+	SessionIdle     *time.Duration `help:"How long it lasts without being used: at most 1h, which is the default." placeholder:"TIME"`
+	OnlyClients     []string       `help:"The only apps of the platform that its people may use, by client_id. Its own it always may." placeholder:"ID" xor:"clients"`
+	AllClients      bool           `help:"Let its people use every app of the platform again." xor:"clients"`
+}
+
+func (c *tenantPolicy) do(ctx context.Context, ops operators) (report, error) {
+	change := directory.PolicyChange{SessionLifetime: c.SessionLifetime, SessionIdle: c.SessionIdle, AllClients: c.AllClients}
+	for _, id := range c.OnlyClients {
+		change.OnlyClients = append(change.OnlyClients, storage.ClientID(id))
+	}
+	t, err := ops.directory.SetTenantPolicy(ctx, c.Tenant, change)
+	return policyRow(t), err
+}
+
+// policyRow is a tenant with what holds for its people.
+func policyRow(t storage.Tenant) report {
+	apps := "all"
+	if t.Policy.OnlyListedClients {
+		ids := make([]string, len(t.Policy.Clients))
+		for i, id := range t.Policy.Clients {
+			ids[i] = string(id)
+		}
+		apps = strings.Join(ids, " ")
+	}
+	return report{
+		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps"},
+		Rows: [][]string{{
+			t.Slug, string(t.ID), t.Name, state(t.SuspendedAt, "suspended"), t.SuspendReason,
+			cmp.Or(t.Policy.SessionLifetime, directory.MaxSessionLifetime).String(),
+			cmp.Or(t.Policy.SessionIdle, directory.MaxSessionIdle).String(), apps,
+		}},
+	}
 }
 
 func tenantRow(t storage.Tenant) report {

@@ -28,6 +28,7 @@ func (d *deployment) upkeep(ctx context.Context) error {
 		case <-sweep.C:
 			d.attempt(ctx, "prepare", func(ctx context.Context) error { return d.store.Prepare(ctx, now()) })
 			d.attempt(ctx, "sweep", d.sweep)
+			d.attempt(ctx, "master secret", d.reseal)
 		}
 	}
 }

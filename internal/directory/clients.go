@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -28,15 +27,16 @@ type NewSecret struct {
 	Secret string `json:"secret,omitempty"` // empty for a public client
 }
 
-// CreateClient registers an OAuth client; c.ID may be empty, then one is made.
-// A confidential client's secret is generated and returned, and only its hash
-// is kept. A problem: any rule of registration is broken.
+// CreateClient registers an OAuth client; c.ID may be empty, then one is made,
+// and c.Owner and c.ServiceTenant may be slugs. A confidential client's secret is
+// generated and returned, and only its hash is kept. A problem: any rule of
+// registration is broken.
 func (d *Directory) CreateClient(ctx context.Context, c storage.Client) (NewSecret, error) {
 	now := d.cfg.Now()
 	if c.ID == "" {
 		c.ID = storage.NewClientID(now)
 	}
-	if err := d.checkClient(ctx, c); err != nil {
+	if err := d.checkClient(ctx, &c); err != nil {
 		return NewSecret{}, err
 	}
 	out := NewSecret{ID: string(c.ID)}
@@ -95,9 +95,14 @@ func (d *Directory) updateClient(ctx context.Context, c storage.Client, ev stora
 	return explain(d.cfg.Store.UpdateClient(ctx, c, ev), fmt.Sprintf("client %q", c.ID))
 }
 
-// checkClient collects everything that is wrong with a registration.
-func (d *Directory) checkClient(ctx context.Context, c storage.Client) error {
+// checkClient collects everything that is wrong with a registration, and turns
+// the slugs of tenants into their ids.
+func (d *Directory) checkClient(ctx context.Context, named *storage.Client) error {
 	p := &Problem{}
+	if err := d.nameTenants(ctx, p, named); err != nil {
+		return err
+	}
+	c := *named
 	if !clientID.MatchString(string(c.ID)) || storage.ReservedClientID(string(c.ID)) {
 		p.add("the id %q must be 1 to 100 of A-Z a-z 0-9 . _ - and not look like another kind of id", c.ID)
 	}
@@ -114,9 +119,6 @@ func (d *Directory) checkClient(ctx context.Context, c storage.Client) error {
 	}
 	if !slices.Contains([]string{"", "RS256", "ES256", "EdDSA"}, c.IDTokenAlg) {
 		p.add("ID tokens can be signed with RS256, ES256 or EdDSA, not %q", c.IDTokenAlg)
-	}
-	if err := d.checkTenants(ctx, p, c); err != nil {
-		return err
 	}
 	return p.or()
 }
@@ -160,24 +162,19 @@ func (d *Directory) checkRedirects(p *Problem, c storage.Client) {
 	}
 }
 
-// checkTenants looks whether the tenants that the client names exist. An error
-// that is no problem is the store's.
-func (d *Directory) checkTenants(ctx context.Context, p *Problem, c storage.Client) error {
+// nameTenants looks whether the tenants that the client names exist, and puts
+// their ids into it. An error that is no problem is the store's.
+func (d *Directory) nameTenants(ctx context.Context, p *Problem, c *storage.Client) error {
+	for _, id := range []*storage.TenantID{&c.Owner, &c.ServiceTenant} {
+		if err := d.nameTenant(ctx, p, id); err != nil {
+			return err
+		}
+	}
 	if c.Allows(storage.GrantClientCredentials) && c.ServiceTenant == "" {
 		p.add("client_credentials needs the tenant that the client acts in")
 	}
 	if c.Owner != "" && c.ServiceTenant != "" && c.Owner != c.ServiceTenant {
 		p.add("a tenant's client can act only in that tenant")
-	}
-	for _, id := range []storage.TenantID{c.Owner, c.ServiceTenant} {
-		if id == "" {
-			continue
-		}
-		if _, err := d.cfg.Store.TenantByID(ctx, id); errors.Is(err, storage.ErrNotFound) {
-			p.add("there is no tenant %q", id)
-		} else if err != nil {
-			return explain(err, "tenant")
-		}
 	}
 	return nil
 }

@@ -27,15 +27,40 @@ var publicMail = []string{
 }
 
 // CreateConnection adds an identity provider to a tenant; secret is our client
-// secret there and is sealed at once. A problem: a rule is broken.
+// secret there and is sealed at once. The provider's discovery document is looked
+// at first. A problem: a rule is broken, or the document does not fit.
 func (d *Directory) CreateConnection(ctx context.Context, tenant string, c storage.Connection, secret string) (storage.Connection, error) {
-	t, err := d.tenant(ctx, tenant)
+	t, err := d.newConnection(ctx, tenant, c, secret)
 	if err != nil {
 		return c, err
 	}
-	if err := d.checkConnection(c, secret); err != nil {
+	if err := d.cfg.Discoverer.Discover(ctx, c.Issuer); err != nil {
+		return c, problem("%s", err)
+	}
+	return d.addConnection(ctx, t, c, secret)
+}
+
+// CreateUnseenConnection is CreateConnection for a provider that does not answer
+// yet: nobody looks at it.
+func (d *Directory) CreateUnseenConnection(ctx context.Context, tenant string, c storage.Connection, secret string) (storage.Connection, error) {
+	t, err := d.newConnection(ctx, tenant, c, secret)
+	if err != nil {
 		return c, err
 	}
+	return d.addConnection(ctx, t, c, secret)
+}
+
+// newConnection returns the tenant of a connection that may be added.
+func (d *Directory) newConnection(ctx context.Context, tenant string, c storage.Connection, secret string) (storage.Tenant, error) {
+	t, err := d.tenant(ctx, tenant)
+	if err != nil {
+		return t, err
+	}
+	return t, d.checkConnection(c, secret)
+}
+
+func (d *Directory) addConnection(ctx context.Context, t storage.Tenant, c storage.Connection, secret string) (storage.Connection, error) {
+	var err error
 	now := d.cfg.Now()
 	c.ID, c.CreatedAt, c.Version = storage.NewConnectionID(now), now, 1
 	if c.SealedSecret, err = d.sealSecret(t.ID, c.ID, secret); err != nil {
@@ -130,9 +155,13 @@ func (d *Directory) RemoveDomain(ctx context.Context, tenant, name string) error
 	return explain(err, fmt.Sprintf("domain %q of this tenant", name))
 }
 
+// secretPlace is where a connection's client secret lives.
+func secretPlace(t storage.TenantID, id storage.ConnectionID) seal.Place {
+	return seal.Place{Tenant: t, Table: "connections", Column: "client_secret", Row: string(id)}
+}
+
 func (d *Directory) sealSecret(t storage.TenantID, id storage.ConnectionID, secret string) ([]byte, error) {
-	place := seal.Place{Tenant: t, Table: "connections", Column: "client_secret", Row: string(id)}
-	sealed, err := d.cfg.Sealer.Seal(place, []byte(secret))
+	sealed, err := d.cfg.Sealer.Seal(secretPlace(t, id), []byte(secret))
 	if err != nil {
 		return nil, fmt.Errorf("directory: seal a connection's secret: %w", err)
 	}

@@ -22,12 +22,23 @@ type Store interface {
 // Sealer seals what must be readable again.
 type Sealer interface {
 	Seal(p seal.Place, plain []byte) ([]byte, error)
+	Open(p seal.Place, sealed []byte) ([]byte, error)
+	// Stale reports whether a value has to be sealed anew.
+	Stale(sealed []byte) bool
+}
+
+// Discoverer looks at an identity provider before a tenant relies on it.
+type Discoverer interface {
+	// Discover reads the issuer's discovery document. The error is a sentence for
+	// the operator that says what is wrong with it.
+	Discover(ctx context.Context, issuer string) error
 }
 
 // Config is what a directory works with; every field is needed.
 type Config struct {
-	Store  Store
-	Sealer Sealer
+	Store      Store
+	Sealer     Sealer
+	Discoverer Discoverer
 	// RedirectURI says what is wrong with a redirect URI that a client wants
 	// registered, or nil. The rule is the authorization endpoint's.
 	RedirectURI func(uri string) error
@@ -83,6 +94,22 @@ func explain(err error, what string) error {
 		return problem("the %s was changed by somebody else at the same moment: look at it again and repeat", what)
 	}
 	return fmt.Errorf("directory: %s: %w", what, err)
+}
+
+// nameTenant turns the slug or id that somebody gave into the tenant's id; "" is
+// no tenant. An error that is no problem is the store's.
+func (d *Directory) nameTenant(ctx context.Context, p *Problem, id *storage.TenantID) error {
+	if *id == "" {
+		return nil
+	}
+	t, err := d.tenant(ctx, string(*id))
+	var unknown *Problem
+	if errors.As(err, &unknown) {
+		p.Wrong = append(p.Wrong, unknown.Wrong...)
+		return nil
+	}
+	*id = t.ID
+	return err
 }
 
 // tenant finds a tenant by slug or id.

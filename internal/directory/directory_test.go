@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -16,8 +17,24 @@ import (
 
 var clock = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
+// provider is what the identity provider of a test looks like.
+type provider func(issuer string) error
+
+// Discover implements directory.Discoverer.
+func (p provider) Discover(_ context.Context, issuer string) error { return p(issuer) }
+
+func fine(string) error { return nil }
+
 // open returns a directory over an empty SQLite store.
 func open(t *testing.T) (*directory.Directory, storage.Store, *seal.Sealer) {
+	t.Helper()
+	sealer := sealer(t, seal.Generate())
+	store := emptyStore(t)
+	return over(store, sealer, fine), store, sealer
+}
+
+// emptyStore returns a SQLite store without records.
+func emptyStore(t *testing.T) storage.Store {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "watchgate.db")
 	if err := sqlstore.Migrate(t.Context(), file); err != nil {
@@ -28,14 +45,26 @@ func open(t *testing.T) (*directory.Directory, storage.Store, *seal.Sealer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	masters, err := seal.Parse([]byte(seal.Generate()))
+	return store
+}
+
+// sealer returns a sealer over the lines of a master file.
+func sealer(t *testing.T, lines ...string) *seal.Sealer {
+	t.Helper()
+	masters, err := seal.Parse([]byte(strings.Join(lines, "\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := seal.New(masters)
+	out, err := seal.New(masters)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return out
+}
+
+// over returns a directory that finds every redirect URI with "evil" in it
+// wrong.
+func over(store storage.Store, s *seal.Sealer, p provider) *directory.Directory {
 	refuseEvil := func(uri string) error {
 		if strings.Contains(uri, "evil") {
 			return errors.New("it is evil")
@@ -43,8 +72,8 @@ func open(t *testing.T) (*directory.Directory, storage.Store, *seal.Sealer) {
 		return nil
 	}
 	return directory.New(directory.Config{
-		Store: store, Sealer: sealer, RedirectURI: refuseEvil, Now: func() time.Time { return clock },
-	}), store, sealer
+		Store: store, Sealer: s, Discoverer: p, RedirectURI: refuseEvil, Now: func() time.Time { return clock },
+	})
 }
 
 // wrong fails unless err is a problem, and returns its sentences.
@@ -90,6 +119,69 @@ func TestTenantSlugs(t *testing.T) {
 		wrong(t, second(d.CreateTenant(t.Context(), slug, "Name")))
 	}
 	wrong(t, second(d.CreateTenant(t.Context(), "fine", "a\u202eb")))
+}
+
+func TestReasonsThatCouldChangeHowTheListReads(t *testing.T) {
+	d, store, _ := open(t)
+	if _, err := d.CreateTenant(t.Context(), "acme", "Acme"); err != nil {
+		t.Fatal(err)
+	}
+	for name, reason := range map[string]string{
+		"empty": " ", "escape sequence": "unpaid\x1b[2J", "line break": "unpaid\nglobex active", "C1": "unpaid\u009b2J",
+		"delete": "unpaid\x7f", "direction": "unpaid\u202eevitca", "mark": "unpaid\u200f", "separator": "unpaid\u2028x",
+		"no UTF-8": "unpaid\xff", "long": strings.Repeat("x", 201),
+	} {
+		_, err := d.SuspendTenant(t.Context(), "acme", reason)
+		if !strings.Contains(wrong(t, err), "reason") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	got, err := store.TenantBySlug(t.Context(), "acme")
+	if err != nil || !got.SuspendedAt.IsZero() {
+		t.Errorf("suspended all the same: %+v, %v", got, err)
+	}
+}
+
+// TestTenantsAreNamedBySlugOrID: what is stored is the id, which tokens carry.
+func TestTenantsAreNamedBySlugOrID(t *testing.T) {
+	d, store, _ := open(t)
+	acme, err := d.CreateTenant(t.Context(), "acme", "Acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []storage.TenantID{"acme", acme.ID} {
+		c := webClient()
+		c.Owner, c.ServiceTenant, c.GrantTypes = name, name, append(c.GrantTypes, storage.GrantClientCredentials)
+		made, err := d.CreateClient(t.Context(), c)
+		if err != nil {
+			t.Fatalf("client of %s: %v", name, err)
+		}
+		got, err := store.Client(t.Context(), storage.ClientID(made.ID))
+		if err != nil || got.Owner != acme.ID || got.ServiceTenant != acme.ID {
+			t.Errorf("client of %s: owner %s, acts in %s, %v", name, got.Owner, got.ServiceTenant, err)
+		}
+		rs := resourceServer()
+		rs.TenantID = name
+		made, err = d.CreateResourceServer(t.Context(), rs)
+		if err != nil {
+			t.Fatalf("resource server of %s: %v", name, err)
+		}
+		stored, err := store.ResourceServer(t.Context(), storage.ResourceServerID(made.ID))
+		if err != nil || stored.TenantID != acme.ID {
+			t.Errorf("resource server of %s: bound to %q, %v", name, stored.TenantID, err)
+		}
+	}
+	c := webClient()
+	c.Owner, c.ServiceTenant = "acme", "globex"
+	if text := wrong(t, second(d.CreateClient(t.Context(), c))); !strings.Contains(text, "globex") {
+		t.Error(text)
+	}
+}
+
+func resourceServer() storage.ResourceServer {
+	return storage.ResourceServer{
+		Name: "API", Audience: "https://api.example/", Scopes: directory.SortedScopes(map[string]string{"monitor:read": "See"}),
+	}
 }
 
 func TestClientSecretIsShownOnceAndStoredAsAHash(t *testing.T) {

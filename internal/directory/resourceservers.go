@@ -14,14 +14,14 @@ import (
 )
 
 // CreateResourceServer registers an API that may introspect; rs.ID may be
-// empty, then one is made. Its secret is generated and returned once. A
-// problem: a rule of registration is broken.
+// empty, then one is made, and rs.TenantID may be a slug. Its secret is generated
+// and returned once. A problem: a rule of registration is broken.
 func (d *Directory) CreateResourceServer(ctx context.Context, rs storage.ResourceServer) (NewSecret, error) {
 	now := d.cfg.Now()
 	if rs.ID == "" {
 		rs.ID = storage.NewResourceServerID(now)
 	}
-	if err := d.checkResourceServer(ctx, rs); err != nil {
+	if err := d.checkResourceServer(ctx, &rs); err != nil {
 		return NewSecret{}, err
 	}
 	out := NewSecret{ID: string(rs.ID), Secret: token.NewSecret()}
@@ -72,9 +72,13 @@ func (d *Directory) updateResourceServer(ctx context.Context, rs storage.Resourc
 	return explain(d.cfg.Store.UpdateResourceServer(ctx, rs, ev), fmt.Sprintf("resource server %q", rs.ID))
 }
 
-// checkResourceServer collects everything that is wrong with a registration.
-func (d *Directory) checkResourceServer(ctx context.Context, rs storage.ResourceServer) error {
+// checkResourceServer collects everything that is wrong with a registration, and
+// turns the slug of a tenant into its id.
+func (d *Directory) checkResourceServer(ctx context.Context, rs *storage.ResourceServer) error {
 	p := &Problem{}
+	if err := d.nameTenant(ctx, p, &rs.TenantID); err != nil {
+		return err
+	}
 	if !clientID.MatchString(string(rs.ID)) {
 		p.add("the id %q must be 1 to 100 of A-Z a-z 0-9 . _ -", rs.ID)
 	}
@@ -92,11 +96,6 @@ func (d *Directory) checkResourceServer(ctx context.Context, rs storage.Resource
 		}
 		if s.Description == "" {
 			p.add("the scope %q needs a sentence: people read it when they consent", s.Name)
-		}
-	}
-	if rs.TenantID != "" {
-		if _, err := d.tenant(ctx, string(rs.TenantID)); err != nil {
-			p.add("%s", err)
 		}
 	}
 	return p.or()

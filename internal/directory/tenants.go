@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/storage"
@@ -31,14 +33,16 @@ func (d *Directory) CreateTenant(ctx context.Context, slugName, name string) (st
 }
 
 // SuspendTenant kills, by one row, every session, token and grant of a tenant
-// until it is resumed. Suspending again changes the reason.
+// until it is resumed. Its people read the reason; suspending again changes it.
 func (d *Directory) SuspendTenant(ctx context.Context, name, reason string) (storage.Tenant, error) {
 	t, err := d.tenant(ctx, name)
 	if err != nil {
 		return t, err
 	}
-	if strings.TrimSpace(reason) == "" || len(reason) > 200 {
-		return t, problem("say why in 1 to 200 characters: the tenant's people will read it")
+	p := &Problem{}
+	checkText(p, "reason", reason, 200)
+	if err := p.or(); err != nil {
+		return t, err
 	}
 	now := d.cfg.Now()
 	if t.SuspendedAt.IsZero() {
@@ -78,13 +82,21 @@ func (d *Directory) updateTenant(ctx context.Context, t storage.Tenant, ev stora
 }
 
 // checkName notes what is wrong with a name that people read.
-func checkName(p *Problem, name string) {
-	if strings.TrimSpace(name) == "" || len(name) > 100 {
-		p.add("the name must have 1 to 100 bytes: people read it")
+func checkName(p *Problem, name string) { checkText(p, "name", name, 100) }
+
+// checkText notes what is wrong with a text that people read in pages, lists and
+// the audit trail: it must not be able to change how the rest of them reads.
+func checkText(p *Problem, what, text string, limit int) {
+	if strings.TrimSpace(text) == "" || len(text) > limit {
+		p.add("the %s must have 1 to %d bytes: people read it", what, limit)
 	}
-	if strings.ContainsFunc(name, func(r rune) bool {
-		return r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069)
-	}) {
-		p.add("the name must have no control or direction characters")
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, invisible) {
+		p.add("the %s must have no control, direction or line break characters", what)
 	}
+}
+
+// invisible finds control characters (C0, C1), those that turn the direction of
+// writing (Unicode TR 36 section 2.2), and line and paragraph separators.
+func invisible(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }

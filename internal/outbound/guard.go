@@ -1,9 +1,15 @@
 package outbound
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
 )
 
 // passed are the request headers that may go out (NW-08).
@@ -21,7 +27,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := g.client.admit(req); err != nil {
 		return nil, failure(ErrRefused, err)
 	}
-	leave, err := g.client.lanes.enter(req.Context(), req.URL.Host)
+	leave, err := g.client.lanes.enter(req.Context(), destination(req.URL))
 	if err != nil {
 		return nil, failure(ErrFetch, err)
 	}
@@ -55,6 +61,41 @@ func (c *Client) admit(req *http.Request) error {
 		return errors.New("port")
 	}
 	return nil
+}
+
+// destination is the host and port that a URL leads to, in one spelling: each
+// destination has its limits once, however it is written.
+func destination(u *url.URL) string {
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.Unmap().String()
+	}
+	port := u.Port()
+	if n, err := strconv.Atoi(port); err == nil {
+		port = portName(n)
+	}
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// Check applies the policy to a URL without connecting: scheme, user
+// information, port, and the address where the host is one. What a name leads to
+// is judged when it is connected to. ErrRefused; the cause is its log value.
+func (c *Client) Check(raw string) error {
+	req, err := http.NewRequest(http.MethodGet, raw, nil)
+	if err != nil {
+		return failure(ErrRefused, errors.New("not a URL"))
+	}
+	if err := c.admit(req); err != nil {
+		return failure(ErrRefused, err)
+	}
+	host := req.URL.Hostname()
+	if _, err := netip.ParseAddr(host); err != nil || c.cfg.AllowLoopbackHTTP && literalLoopback(host) {
+		return nil
+	}
+	return c.public(context.Background(), "tcp", destination(req.URL), nil)
 }
 
 // outgoing is the request with only the headers that may go out.

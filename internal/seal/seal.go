@@ -130,6 +130,10 @@ func (s *Sealer) Stale(sealed []byte) bool {
 	return len(sealed) < headerLen || [idLen]byte(sealed[1:headerLen]) != s.newest
 }
 
+// Changing reports whether there are older masters: what they sealed has to be
+// sealed anew before they can be taken away.
+func (s *Sealer) Changing() bool { return len(s.masters) > 1 }
+
 // Key returns the newest master's 32-byte key for a purpose. Keys of different
 // purposes tell nothing about each other or the master (KM-06).
 func (s *Sealer) Key(purpose string) []byte { return purposeKey(s.masters[0], purpose) }

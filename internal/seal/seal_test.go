@@ -102,6 +102,9 @@ func TestNewMasterOpensWhatTheOldOneSealed(t *testing.T) {
 	if got, err := both.Open(home, value); err != nil || !bytes.Equal(got, plain) {
 		t.Errorf("old value under both masters: %q, %v", got, err)
 	}
+	if !both.Changing() || old.Changing() {
+		t.Error("Changing must tell a sealer with an older master from one without")
+	}
 	if !both.Stale(value) || both.Stale(sealed(t, both)) {
 		t.Error("Stale must tell the old master's values from the new one's")
 	}

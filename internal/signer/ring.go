@@ -32,12 +32,11 @@ type ring struct {
 	loaded time.Time
 }
 
-// active returns the key that signs at now.
+// active returns the key that signs at now; a row that does not open is none.
 func (r *ring) active(alg string, now time.Time) (key, bool) {
 	for _, row := range r.rows {
-		if row.Alg == alg && signs(row, now) {
-			k, ok := r.keys[row.KID]
-			return k, ok
+		if k, ok := r.keys[row.KID]; ok && row.Alg == alg && signs(row, now) {
+			return k, true
 		}
 	}
 	return key{}, false

@@ -18,8 +18,8 @@ const attempts = 8
 type step func(l *line) (what string, err error)
 
 // Tick does what the schedule asks for now: it makes missing keys, lets the next
-// take over from one that has signed for long enough, and reads what other nodes
-// did. Running it again, or on several nodes at once, changes nothing more. Run
+// take over from one that has signed for long enough, seals under the newest
+// master what an older one sealed, and reads what other nodes did. Running it again, or on several nodes at once, changes nothing more. Run
 // it once a minute or more often; it costs one statement when nothing is due.
 func (s *Signer) Tick(ctx context.Context) error {
 	if err := s.lock(ctx); err != nil {
@@ -28,6 +28,9 @@ func (s *Signer) Tick(ctx context.Context) error {
 	defer s.unlock()
 	r, err := s.load(ctx)
 	if err != nil {
+		return err
+	}
+	if r, err = s.reseal(ctx, r); err != nil {
 		return err
 	}
 	for _, alg := range algs {

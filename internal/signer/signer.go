@@ -62,6 +62,28 @@ func New(ctx context.Context, cfg Config) (*Signer, error) {
 	return s, nil
 }
 
+// CanSign reports whether a key of each algorithm signs now. [seal.ErrSealed]
+// names a key that should sign and does not open: the master that sealed it is
+// not among ours. [New] does not ask, so that such a key can still be dropped.
+func (s *Signer) CanSign(ctx context.Context) error {
+	r, err := s.fresh(ctx, maxAge)
+	if err != nil {
+		return err
+	}
+	for _, alg := range algs {
+		if _, ok := r.active(alg, s.now()); ok {
+			continue
+		}
+		for _, row := range r.rows {
+			if row.Alg == alg && signs(row, s.now()) {
+				return fmt.Errorf("signer: active %s key %s: %w", alg, row.KID, seal.ErrSealed)
+			}
+		}
+		return fmt.Errorf("%w %q", ErrAlg, alg)
+	}
+	return nil
+}
+
 // unread returns a Signer that has read no keys yet.
 func unread(cfg Config) *Signer {
 	if cfg.Log == nil {

@@ -48,7 +48,7 @@ func TestPublicKeyPlantedInTheDatabaseVerifiesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	evil.ActiveAt, evil.Sealed = h.now(), mine[0].Sealed
+	evil.ActiveAt, evil.RetiredAt, evil.Sealed = h.now(), h.now().Add(time.Hour), mine[0].Sealed
 	if err := h.store.PutSigningKeys(t.Context(), []storage.SigningKey{evil}, audit.SigningKeysChanged(t.Context(), h.now(), []string{evil.KID}, "created")); err != nil {
 		t.Fatal(err)
 	}
