@@ -35,7 +35,10 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request) error {
 	case len(usable(all, s.now())) == 0:
 		return s.begin(w, r, storage.Login{ReturnTo: target})
 	case !given:
-		target = s.path + "/oauth2/logout"
+		html(w)
+		return templates.SignedIn(w, templates.SignedInPage{
+			Sessions: sessionItems(usable(all, s.now())), SignOutURL: s.path + "/oauth2/logout",
+		})
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)
 	return nil
@@ -67,10 +70,17 @@ func (s *Server) askSignOut(w http.ResponseWriter, r *http.Request) error {
 		Action: s.path + "/oauth2/logout",
 		Hidden: []templates.Field{{Name: fieldCSRF, Value: s.signOutToken(r)}},
 	}
-	for _, l := range live {
-		p.Sessions = append(p.Sessions, templates.SessionItem{TenantName: l.Tenant.Name, User: l.UserInfo.Email})
-	}
+	p.Sessions = sessionItems(live)
 	return templates.SignOut(w, p)
+}
+
+// sessionItems are a browser's sessions as its person reads them.
+func sessionItems(live []storage.LiveSession) []templates.SessionItem {
+	items := make([]templates.SessionItem, 0, len(live))
+	for _, l := range live {
+		items = append(items, templates.SessionItem{TenantName: l.Tenant.Name, User: l.UserInfo.Email})
+	}
+	return items
 }
 
 // postSignOut takes our own form. Apps may post here too (RP-Initiated Logout

@@ -21,23 +21,33 @@ type DemoAppPage struct {
 	SignOut      string // path that the sign-out form posts to
 	Hidden       []Field
 
-	// Problem is shown at the top when the last sign-in came back with an error.
+	// Problem is shown at the top when a sign-in did not succeed, or has ended.
 	Problem *DemoProblem
+	// SignedOut is shown at the top after a sign-out of the app.
+	SignedOut *DemoSignedOut
 }
 
 // DemoUser is what the app learned from the ID token and the token response.
 type DemoUser struct {
 	Name    string
 	Email   string
-	Tenant  string   // the tenant's slug
+	Tenant  string   // the tenant's display name
+	Slug    string   // as in the API's paths
 	Scopes  []string // granted
 	Expires string   // when the access token ends, written for people
 }
 
-// DemoProblem is an OAuth error response.
+// DemoProblem says why there is no sign-in.
 type DemoProblem struct {
-	Code        string // the error parameter
-	Description string // error_description; may be empty
+	Title       string // one sentence: what happened
+	Description string // error_description, or what to do; may be empty
+	Code        string // the OAuth error code; empty when there is none
+}
+
+// DemoSignedOut says what a sign-out of the app ended, and what not.
+type DemoSignedOut struct {
+	Revoked   bool   // the server took the app's access back
+	ServerURL string // where the session at the server is ended: an http or https URL
 }
 
 // DemoCall is one request to the API with the access token, and what came back.

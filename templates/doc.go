@@ -16,5 +16,5 @@
 // page to show, and which data may be shown on it.
 //
 // Names that tests and scripts rely on: #login-submit, #consent-approve, #consent-deny, #logout-confirm, the words
-// "Sign in" and "Signed out", and the OAuth error code in the visible text of an error page.
+// "Sign in", "You are signed in" and "Signed out", and the OAuth error code in the visible text of an error page.
 package templates

@@ -9,6 +9,9 @@ type ErrorPage struct {
 	Reason   string // our own, finer code, when it differs from Code
 	Happened string // what happened
 	Todo     string // what to do
+	// Detail is what an operator wrote about the case, for the people concerned: why a tenant is suspended. It is shown as
+	// that, cut after 300 characters; empty for none.
+	Detail string
 	// Reference is the request's id: the operator finds the request in the log by it.
 	Reference string
 	// Link leads on, when there is somewhere to go: a path on this origin or a registered URL. Both or neither.

@@ -39,8 +39,12 @@ func hostilePages(s string) map[string]writer {
 		demoIDP   = filled[DemoIDPPage](s)
 		demoApp   = filled[DemoAppPage](s)
 		demoStart = demoApp
+		signedIn  = filled[SignedInPage](s)
+		welcome   = filled[WelcomePage](s)
+		place     = filled[DemoPlacePage](s)
 	)
 	failure.LinkURL, signedOut.ReturnURL, post.Action, goOn.URL = "/", "/", "https://app.example/cb", "https://app.example/cb"
+	welcome.Issuer, place.LinkURL = "https://auth.example", "/"
 	demoStart.User = nil
 	return map[string]writer{
 		"signin":        func(w io.Writer) error { return SignIn(w, signIn) },
@@ -54,6 +58,9 @@ func hostilePages(s string) map[string]writer {
 		"demo-idp":      func(w io.Writer) error { return DemoIDP(w, demoIDP) },
 		"demo-app":      func(w io.Writer) error { return DemoApp(w, demoApp) },
 		"demo-start":    func(w io.Writer) error { return DemoApp(w, demoStart) },
+		"signed-in":     func(w io.Writer) error { return SignedIn(w, signedIn) },
+		"welcome":       func(w io.Writer) error { return Welcome(w, welcome) },
+		"demo-place":    func(w io.Writer) error { return DemoPlace(w, place) },
 	}
 }
 

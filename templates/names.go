@@ -7,12 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is how many characters of a name a page shows. It does not apply to hosts, which are shown whole.
-const maxName = 80
+// How many characters a page shows of a name, and of a remark. Hosts are shown whole.
+const (
+	maxName   = 80
+	maxDetail = 300
+)
 
 // displayName prepares a name that somebody chose: invalid UTF-8, control characters and the invisible formatting characters
 // (bidirectional overrides, zero-width joiners) go, because with them one name can be dressed up as another.
-func displayName(s string) string {
+func displayName(s string) string { return visible(s, maxName) }
+
+// displayDetail prepares a remark that somebody wrote, in the same way.
+func displayDetail(s string) string { return visible(s, maxDetail) }
+
+// visible returns at most limit characters of what can be seen of s, on one line.
+func visible(s string, limit int) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r == utf8.RuneError, unicode.Is(unicode.Cf, r):
@@ -23,10 +32,10 @@ func displayName(s string) string {
 		return r
 	}, s)
 	clean = strings.Join(strings.Fields(clean), " ")
-	if utf8.RuneCountInString(clean) <= maxName {
+	if utf8.RuneCountInString(clean) <= limit {
 		return clean
 	}
-	return string([]rune(clean)[:maxName-1]) + "…"
+	return string([]rune(clean)[:limit-1]) + "…"
 }
 
 // initial is the letter on a name's tile.

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"net/url"
 	"strings"
@@ -157,12 +159,18 @@ func TestPagesSayTheWordsTheyMustSay(t *testing.T) {
 	}{
 		{"signed-out", []string{"Signed out"}},
 		{"error", []string{"invalid_request", "redirect_uri_mismatch", "req_01jd5h8x3v9k2m", "What to do"}},
-		{"consent", []string{"Demo monitor", "demo-spa", "127.0.0.1:8082", "Acme", "Alice Archer", "alice@acme.test",
+		{"consent", []string{"Demo status board", "demo-spa", "127.0.0.1:8082", "Acme", "Alice Archer", "alice@acme.test",
 			"See monitors, checks and their results", "See your e-mail address", "Sensitive", "30 days at most, also while you are away"}},
 		{"consent-warned", []string{"not verified", "This app runs on this computer", "1 hour", "https://mcp.example.com/"}},
-		{"tenant-choice", []string{"Acme", "Globex", "Signed in", "Use another account"}},
+		{"tenant-choice", []string{"Acme Monitoring", "Globex Corporation", "Signed in", "Use another account"}},
 		{"demo-app-inside", []string{"Refused, as it should be.", "404 Not Found", "/t/globex/monitors"}},
-		{"continue-manual", []string{"Nobody has verified Demo monitor", "app.example"}},
+		{"demo-app-problem", []string{"The sign-in did not succeed.", "The person declined.", "access_denied"}},
+		{"demo-app-signed-out", []string{"You are signed out of this app.", "Sign out of Watchgate too"}},
+		{"demo-place-missing", []string{"There is nothing here", "404"}},
+		{"error-suspended", []string{"Reason given: The invoice of March is unpaid."}},
+		{"signed-in", []string{"You are signed in", "Acme Monitoring", "alice@globex.test", "Sign out", "Sign in to another organization"}},
+		{"welcome", []string{"http://127.0.0.1:8080", "/.well-known/openid-configuration"}},
+		{"continue-manual", []string{"Nobody has verified Demo status board", "app.example"}},
 	}
 	all := samples()
 	for _, test := range tests {
@@ -236,5 +244,66 @@ func TestDemoAppSaysSoWhenARefusalDidNotHappen(t *testing.T) {
 		if !strings.Contains(said, words) {
 			t.Errorf("the page does not say %q", words)
 		}
+	}
+}
+
+func TestErrorPageWithoutADetailSaysNothingOfOne(t *testing.T) {
+	for _, page := range []string{"error", "error-with-link"} {
+		if said := text(parsed(t, samples()[page])); strings.Contains(said, "Reason given") {
+			t.Errorf("%s: %s", page, said)
+		}
+	}
+}
+
+func TestErrorPageCutsADetail(t *testing.T) {
+	page := ErrorPage{Title: "t", Happened: "h", Detail: strings.Repeat("x", 5000) + "the end"}
+	said := text(parsed(t, func(w io.Writer) error { return Error(w, page) }))
+	if strings.Contains(said, "the end") || !strings.Contains(said, strings.Repeat("x", maxDetail-1)+"…") {
+		t.Errorf("%d characters are shown", len(said))
+	}
+}
+
+func TestWelcomeLeadsToAddressesOfTheIssuer(t *testing.T) {
+	for issuer, base := range map[string]string{
+		"https://auth.example": "https://auth.example", "https://auth.example/t1/": "https://auth.example/t1",
+	} {
+		root := parsed(t, func(w io.Writer) error { return Welcome(w, WelcomePage{Issuer: issuer}) })
+		var got []string
+		for _, n := range elements(root, "a") {
+			got = append(got, attr(n, "href"))
+		}
+		want := []string{
+			base + "/login", base + "/.well-known/openid-configuration",
+			base + "/.well-known/oauth-authorization-server", base + "/.well-known/jwks.json",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", issuer, diff)
+		}
+	}
+}
+
+func TestPagesRefuseToLeadToAScript(t *testing.T) {
+	for _, raw := range []string{"javascript:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "//evil.example"} {
+		for name, write := range map[string]writer{
+			"welcome":    func(w io.Writer) error { return Welcome(w, WelcomePage{Issuer: raw}) },
+			"demo place": func(w io.Writer) error { return DemoPlace(w, DemoPlacePage{LinkURL: raw}) },
+		} {
+			var page bytes.Buffer
+			if err := write(&page); !errors.Is(err, ErrUnsafeURL) || page.Len() != 0 {
+				t.Errorf("%s to %q: %v and %d bytes", name, raw, err, page.Len())
+			}
+		}
+	}
+}
+
+func TestErrorLinksBelongToCodesThatHaveWords(t *testing.T) {
+	for code := range errorLinks {
+		path, label := ErrorLink(code)
+		if _, known := errorTexts[code]; !known || !isLocalPath(path) || label == "" {
+			t.Errorf("%s: %q to %q", code, label, path)
+		}
+	}
+	if path, label := ErrorLink("redirect_uri_mismatch"); path != "" || label != "" {
+		t.Errorf("a code without a way on leads to %q", path)
 	}
 }

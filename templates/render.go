@@ -14,6 +14,7 @@ var sources embed.FS
 var layout = template.Must(template.New("layout").Funcs(template.FuncMap{
 	"icon":       icon,
 	"name":       displayName,
+	"detail":     displayDetail,
 	"initial":    initial,
 	"tint":       tint,
 	"lifetime":   lifetimeWords,

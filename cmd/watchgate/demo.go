@@ -160,7 +160,7 @@ func (m demo) resourceServer(ctx context.Context) error {
 			"alert:write":      "Create and acknowledge alerts",
 			"config:admin":     "Change how your monitoring is set up",
 			"monitoring:admin": "Do everything in your monitoring",
-		}),
+		}, "config:admin", "monitoring:admin"),
 		CreatedAt: at, Version: 1,
 	}
 	old, err := m.d.store.ResourceServer(ctx, rs.ID)

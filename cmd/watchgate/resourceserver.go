@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -39,18 +40,24 @@ func (c *resourceServerList) do(ctx context.Context, ops operators) (report, err
 }
 
 type resourceServerCreate struct {
-	target   `json:"-"`
-	ID       string            `help:"Its id; one is made when absent." placeholder:"ID"`
-	Name     string            `required:"" help:"What operators read." placeholder:"NAME"`
-	Audience string            `required:"" help:"The API's absolute URI: the aud of tokens meant for it alone." placeholder:"URI"`
-	Tenant   string            `help:"The one tenant whose credentials it sees, by slug or id; all when absent." placeholder:"TENANT"`
-	Scope    map[string]string `required:"" placeholder:"SCOPE=SENTENCE" help:"A scope and its sentence on the consent page: --scope 'monitor:read=See your monitors'. Repeat for more." mapsep:"none"`
+	target    `json:"-"`
+	ID        string            `help:"Its id; one is made when absent." placeholder:"ID"`
+	Name      string            `required:"" help:"What operators read." placeholder:"NAME"`
+	Audience  string            `required:"" help:"The API's absolute URI: the aud of tokens meant for it alone." placeholder:"URI"`
+	Tenant    string            `help:"The one tenant whose credentials it sees, by slug or id; all when absent." placeholder:"TENANT"`
+	Scope     map[string]string `required:"" placeholder:"SCOPE=SENTENCE" help:"A scope and its sentence on the consent page: --scope 'monitor:read=See your monitors'. Repeat for more." mapsep:"none"`
+	Sensitive []string          `help:"Scopes among them that the consent page warns about." placeholder:"SCOPE,..."`
 }
 
 func (c *resourceServerCreate) do(ctx context.Context, ops operators) (report, error) {
+	for _, name := range c.Sensitive {
+		if _, ok := c.Scope[name]; !ok {
+			return report{}, &directory.Problem{Wrong: []string{fmt.Sprintf("%q is called sensitive, and is none of the scopes", name)}}
+		}
+	}
 	rs := storage.ResourceServer{
 		ID: storage.ResourceServerID(c.ID), Name: c.Name, Audience: c.Audience, TenantID: storage.TenantID(c.Tenant),
-		Scopes: directory.SortedScopes(c.Scope),
+		Scopes: directory.SortedScopes(c.Scope, c.Sensitive...),
 	}
 	out, err := ops.directory.CreateResourceServer(ctx, rs)
 	return secretReport("id", out), err

@@ -59,6 +59,10 @@ func build(d *deployment) (handlers, error) {
 	people.Mount(mux)
 	engine.Mount(mux)
 	introspect.New(introspect.Config{Store: d.store, Issuer: d.cfg.Issuer, Now: now, Log: d.log}).Mount(mux)
+	mux.Page("GET /{$}", func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		return templates.Welcome(w, templates.WelcomePage{Issuer: d.cfg.Issuer})
+	})
 	mux.Handle("GET /assets/", templates.AssetHandler())
 	ready := map[string]func(context.Context) error{"database": d.store.Ping}
 	return handlers{public: mux, operator: web.Operator(web.OperatorConfig{Gatherer: d.metrics, Ready: ready, Log: d.log})}, nil

@@ -50,6 +50,7 @@ const (
 
 type provider struct {
 	issuer  string
+	home    string // where Watchgate is
 	clients map[string]Client
 	now     func() time.Time
 	key     jose.JSONWebKey
@@ -71,7 +72,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("devidp: signing key: %w", err)
 	}
 	p := &provider{
-		issuer: cfg.Issuer, now: cfg.Now, clients: map[string]Client{},
+		issuer: cfg.Issuer, home: originOf(cfg.Clients[0].RedirectURIs[0]), now: cfg.Now, clients: map[string]Client{},
 		key:     jose.JSONWebKey{Key: private, KeyID: rand.Text(), Algorithm: string(jose.RS256), Use: "sig"},
 		pending: newShelf[request](cfg.Now, pendingTTL),
 		codes:   newShelf[code](cfg.Now, codeTTL),
@@ -95,7 +96,8 @@ func (p *provider) routes() http.Handler {
 	mux.HandleFunc("GET /userinfo", p.userinfo)
 	mux.HandleFunc("POST /userinfo", p.userinfo)
 	mux.Handle("GET "+templates.AssetPrefix, templates.AssetHandler())
-	return http.MaxBytesHandler(headers(mux), 64<<10)
+	mux.HandleFunc("GET /{$}", p.root)
+	return http.MaxBytesHandler(headers(p.orNothing(mux)), 64<<10)
 }
 
 // headers are those of every answer. The policy has no form-action: browsers

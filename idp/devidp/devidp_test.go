@@ -377,7 +377,7 @@ func TestClientMayAuthenticateByHeader(t *testing.T) {
 
 func TestUserinfoNeedsALiveToken(t *testing.T) {
 	s := newStand(t)
-	if a := s.do("GET", "/userinfo", nil); a.status != 401 || strings.Contains(a.header.Get("WWW-Authenticate"), "error") {
+	if a := s.do("GET", "/userinfo", nil); a.status != 401 || strings.Contains(a.header.Get("WWW-Authenticate")+a.body, "error") {
 		t.Errorf("no token: %d %q", a.status, a.header.Get("WWW-Authenticate"))
 	}
 	access := s.do("POST", "/token", redemption(s.choose("user", "alice@acme.test"))).json(t)["access_token"].(string)
@@ -403,6 +403,32 @@ func TestMetadataNamesWhatIsThere(t *testing.T) {
 		path := strings.TrimPrefix(doc[name].(string), s.issuer)
 		if a := s.do("GET", path, nil); a.status == http.StatusNotFound {
 			t.Errorf("%s %v is not there", name, doc[name])
+		}
+	}
+}
+
+func TestRootAndUnknownPathsSayWhereToGo(t *testing.T) {
+	s := newStand(t)
+	for path, status := range map[string]int{"/": 200, "/nothing": 404, "/authorize/a/b": 404} {
+		a := s.do("GET", path, nil)
+		if a.status != status || !strings.Contains(a.body, `href="http://127.0.0.1:8080/"`) || !strings.Contains(a.body, "Demo identity provider") {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	if a := s.do("GET", "/token", nil); a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST" {
+		t.Errorf("GET /token: %d, Allow %q", a.status, a.header.Get("Allow"))
+	}
+}
+
+// TestPersonHasOneNameEverywhere: the pages' and the claim's.
+func TestPersonHasOneNameEverywhere(t *testing.T) {
+	for i, p := range People() {
+		claims := people[i].claims([]string{"profile", "email"})
+		if p.Name != claims["name"] || p.Name != people[i].given+" "+people[i].family || p.Login != claims["email"] {
+			t.Errorf("%s on pages, %v in claims", p.Name, claims["name"])
+		}
+		if p.Tenant != "Acme Monitoring" && p.Tenant != "Globex Corporation" {
+			t.Errorf("%s is of %q, which is no tenant of the demonstration", p.Name, p.Tenant)
 		}
 	}
 }

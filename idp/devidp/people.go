@@ -30,35 +30,42 @@ type person struct {
 	company    string
 }
 
+// The names of the two companies, as the demonstration's tenants have them.
+const (
+	acmeName   = "Acme Monitoring"
+	globexName = "Globex Corporation"
+)
+
 // people are the demo persons. The names under .test and the numbers with 555-01
 // belong to nobody (RFC 6761 section 6.2).
 var people = []person{
 	{
 		login: "alice@acme.test", given: "Alice", middle: "Marie", family: "Archer", nickname: "Ali", gender: "female",
 		birthdate: "1984-03-12", zoneinfo: "Europe/Berlin", locale: "en-GB", phone: "+12025550101",
-		street: "1 Signal Street", city: "Berlin", region: "Berlin", postalCode: "10115", country: "DE", role: "owner", company: "Acme",
+		street: "1 Signal Street", city: "Berlin", region: "Berlin", postalCode: "10115", country: "DE", role: "owner", company: acmeName,
 	},
 	{
 		login: "bob@acme.test", given: "Bob", middle: "Karl", family: "Brandt", nickname: "Bobby", gender: "male",
 		birthdate: "1990-07-30", zoneinfo: "Europe/Vienna", locale: "de-AT", phone: "+12025550102",
-		street: "22 Probe Lane", city: "Vienna", region: "Vienna", postalCode: "1010", country: "AT", role: "member", company: "Acme",
+		street: "22 Probe Lane", city: "Vienna", region: "Vienna", postalCode: "1010", country: "AT", role: "member", company: acmeName,
 	},
 	{
 		login: "victor@acme.test", given: "Victor", middle: "Hugo", family: "Vance", nickname: "Vic", gender: "male",
 		birthdate: "1978-11-05", zoneinfo: "America/New_York", locale: "en-US", phone: "+12025550103",
-		street: "350 Uptime Avenue", city: "New York", region: "NY", postalCode: "10118", country: "US", role: "viewer", company: "Acme",
+		street: "350 Uptime Avenue", city: "New York", region: "NY", postalCode: "10118", country: "US", role: "viewer", company: acmeName,
 	},
 	{
 		login: "carol@globex.test", given: "Carol", middle: "Ines", family: "Castillo", nickname: "Caro", gender: "female",
 		birthdate: "1987-01-21", zoneinfo: "Europe/Madrid", locale: "es-ES", phone: "+12025550104",
-		street: "4 Calle del Monitor", city: "Madrid", region: "Madrid", postalCode: "28001", country: "ES", role: "owner", company: "Globex",
+		street: "4 Calle del Monitor", city: "Madrid", region: "Madrid", postalCode: "28001", country: "ES", role: "owner", company: globexName,
 	},
 }
 
 // updatedAt is when the demo people were last changed, in seconds since 1970.
 const updatedAt = 1767225600
 
-func (p person) name() string { return strings.Join([]string{p.given, p.middle, p.family}, " ") }
+// name is how everybody calls the person: the middle name is a claim of its own.
+func (p person) name() string { return p.given + " " + p.family }
 
 // subject is the same at every start, and is no e-mail address.
 func (p person) subject() string {
@@ -138,7 +145,7 @@ func People() []templates.DemoPerson { return shown(people) }
 func shown(list []person) []templates.DemoPerson {
 	out := make([]templates.DemoPerson, len(list))
 	for i, p := range list {
-		out[i] = templates.DemoPerson{Login: p.login, Name: p.given + " " + p.family, Role: p.role, Tenant: p.company}
+		out[i] = templates.DemoPerson{Login: p.login, Name: p.name(), Role: p.role, Tenant: p.company}
 	}
 	return out
 }

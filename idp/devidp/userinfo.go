@@ -11,7 +11,8 @@ func (p *provider) userinfo(w http.ResponseWriter, r *http.Request) {
 	token, ok := bearer(r)
 	if !ok {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="demo identity provider"`)
-		w.WriteHeader(http.StatusUnauthorized)
+		// RFC 6750 section 3.1: no error code where there were no credentials.
+		writeJSON(w, http.StatusUnauthorized, map[string]string{"message": "an access token is needed: Authorization: Bearer ..."})
 		return
 	}
 	s, live := p.tokens.get(token)

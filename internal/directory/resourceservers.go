@@ -102,11 +102,12 @@ func (d *Directory) checkResourceServer(ctx context.Context, rs *storage.Resourc
 }
 
 // SortedScopes turns a table of scopes and sentences into scopes in the order
-// of their names.
-func SortedScopes(sentences map[string]string) []storage.Scope {
+// of their names. Those that are named in sensitive carry a warning on the
+// consent page.
+func SortedScopes(sentences map[string]string, sensitive ...string) []storage.Scope {
 	out := make([]storage.Scope, 0, len(sentences))
 	for _, name := range slices.Sorted(maps.Keys(sentences)) {
-		out = append(out, storage.Scope{Name: name, Description: sentences[name]})
+		out = append(out, storage.Scope{Name: name, Description: sentences[name], Sensitive: slices.Contains(sensitive, name)})
 	}
 	return out
 }
