@@ -12,22 +12,29 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// NeedsConsent reports whether the person has to be asked before the client gets
-// a code. It reads client and remembered consent afresh. An error is one of
-// package web.
-func (s *Server) NeedsConsent(ctx context.Context, req storage.AuthorizeRequest, ls storage.LiveSession) (bool, error) {
+// ToApprove returns what the person has to approve before the client gets a
+// code: scopes, which may be more than the request's because single claims were
+// asked for, and the version of the client that they are to be shown. No scopes:
+// there is nothing to ask. It reads client and remembered consent afresh. An
+// error is one of package web.
+func (s *Server) ToApprove(ctx context.Context, req storage.AuthorizeRequest, ls storage.LiveSession) (scopes []string, clientVersion int64, err error) {
 	client, session, err := s.reread(ctx, req, ls)
 	if err != nil {
-		return false, err
+		return nil, 0, err
 	}
-	return needsConsent(req, client, session.Consent), nil
+	if needsConsent(req, client, session.Consent) {
+		scopes = exposed(req, client)
+	}
+	return scopes, client.Version, nil
 }
 
 // Approve ends a sign-in: it judges the request again, issues the code and
-// writes the authorization response. asked says that the person approved on the
-// consent page just now. It returns an error only where nothing may be sent to
-// the client; the response is a redirect by 303, or the form_post page.
-func (s *Server) Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, ls storage.LiveSession, asked bool) error {
+// writes the authorization response. approved is the version of the client that
+// the person approved on the consent page just now, 0 if nobody was asked; their
+// word for an app that has changed since counts for nothing. It returns an error
+// only where nothing may be sent to the client; the response is a redirect by
+// 303, or the form_post page.
+func (s *Server) Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, ls storage.LiveSession, approved int64) error {
 	ctx := r.Context()
 	var d destination
 	for range issueAttempts {
@@ -39,7 +46,7 @@ func (s *Server) Approve(w http.ResponseWriter, r *http.Request, req storage.Aut
 		if d, refused = reprove(req, client); refused != nil {
 			return s.turnAway(ctx, req.Client, refused)
 		}
-		code, err := s.approve(ctx, req, client, session, asked)
+		code, err := s.approve(ctx, req, client, session, approved)
 		switch {
 		case errors.Is(err, storage.ErrConflict):
 			continue
@@ -83,7 +90,7 @@ func reprove(req storage.AuthorizeRequest, c storage.Client) (destination, *web.
 // reread returns client and session as they are now, with the consent for this
 // request, in one round trip.
 func (s *Server) reread(ctx context.Context, req storage.AuthorizeRequest, ls storage.LiveSession) (storage.Client, storage.LiveSession, error) {
-	client, sessions, err := s.cfg.Store.AuthorizeView(ctx, req.Client, redirectHost(req.RedirectURI), resourceKey(req.Resource), [][]byte{ls.Handle})
+	client, sessions, err := s.cfg.Store.AuthorizeView(ctx, req.Client, storage.RedirectHost(req.RedirectURI), storage.ResourceKey(req.Resource), [][]byte{ls.Handle})
 	if err != nil {
 		return storage.Client{}, storage.LiveSession{}, s.clientError(ctx, req.Client, err)
 	}
@@ -98,8 +105,8 @@ func (s *Server) reread(ctx context.Context, req storage.AuthorizeRequest, ls st
 }
 
 // approve judges and issues. storage.ErrConflict: something changed meanwhile.
-func (s *Server) approve(ctx context.Context, req storage.AuthorizeRequest, c storage.Client, ls storage.LiveSession, asked bool) (string, error) {
-	now := s.now()
+func (s *Server) approve(ctx context.Context, req storage.AuthorizeRequest, c storage.Client, ls storage.LiveSession, approved int64) (string, error) {
+	now, asked := s.now(), approved != 0 && approved == c.Version
 	if refused := recheck(req, c, ls, now); refused != nil {
 		return "", refused
 	}
@@ -161,10 +168,11 @@ func (s *Server) mintCode(ctx context.Context, req storage.AuthorizeRequest, ls 
 
 // issuance is the one write of an authorization.
 func (u *unit) issuance(req storage.AuthorizeRequest, ls storage.LiveSession, asked bool) storage.IssueCode {
-	in := storage.IssueCode{ClientVersion: u.client.Version, Code: storage.Code{
+	in := storage.IssueCode{ClientVersion: u.client.Version, TenantVersion: ls.Tenant.Version, Code: storage.Code{
 		Ref: u.newCode.ref, Grant: storage.NewGrantID(u.at), User: ls.User, Client: u.client.ID,
 		Session: ls.ID, Connection: ls.Connection, RedirectURI: req.RedirectURI, RedirectSent: req.RedirectSent,
-		Challenge: req.Challenge, Nonce: req.Nonce, Scopes: u.newCode.scopes, Resource: req.Resource, Claims: req.Claims,
+		Challenge: req.Challenge, Nonce: req.Nonce, Scopes: u.newCode.scopes, Resource: req.Resource,
+		Claims:           requestedClaims(req.Claims).releasedTo(u.client.Scopes),
 		Auth:             storage.Authentication{AuthTime: ls.AuthTime, ACR: ls.ACR, AMR: ls.AMR},
 		AuthTimeRequired: req.MaxAge != nil, CreatedAt: u.at, ExpiresAt: u.at.Add(CodeLifetime),
 	}}
@@ -181,12 +189,12 @@ func (u *unit) issuance(req storage.AuthorizeRequest, ls storage.LiveSession, as
 // remembered is the consent that was just given, with what the person approved
 // before for the same client at the same version.
 func (u *unit) remembered(req storage.AuthorizeRequest, ls storage.LiveSession) *storage.Consent {
-	scopes := req.Scopes
+	scopes := exposed(req, u.client)
 	if ls.Consent != nil && ls.Consent.ClientVersion == u.client.Version {
 		scopes = union(ls.Consent.Scopes, scopes)
 	}
 	return &storage.Consent{
-		User: ls.User, Client: u.client.ID, RedirectHost: redirectHost(req.RedirectURI), Resource: resourceKey(req.Resource),
+		User: ls.User, Client: u.client.ID, RedirectHost: storage.RedirectHost(req.RedirectURI), Resource: storage.ResourceKey(req.Resource),
 		Scopes: scopes, ClientVersion: u.client.Version, At: u.at,
 	}
 }

@@ -213,9 +213,11 @@ func TestAttackFramingAndForeignOrigins(t *testing.T) {
 	if h.Get("Access-Control-Allow-Origin") != "" || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("headers %v", h)
 	}
-	for method, path := range map[string]string{"PUT": "/oauth2/token", "TRACE": "/oauth2/authorize", "DELETE": "/oauth2/authorize", "OPTIONS": "/oauth2/authorize"} {
+	for method, path := range map[string]string{"PUT": "/oauth2/token", "HEAD": "/oauth2/authorize", "TRACE": "/oauth2/authorize", "DELETE": "/oauth2/authorize", "OPTIONS": "/oauth2/authorize"} {
 		rec := w.do(httptest.NewRequest(method, path, nil))
-		if rec.Code != 405 || rec.Header().Get("Allow") == "" || rec.Header().Get("Access-Control-Allow-Origin") != "" {
+		// Scripts may read what the token endpoint says, and nothing of the other.
+		readable := rec.Header().Get("Access-Control-Allow-Origin") != ""
+		if rec.Code != 405 || rec.Header().Get("Allow") == "" || readable != (path == "/oauth2/token") {
 			t.Errorf("%s %s: %d %v", method, path, rec.Code, rec.Header())
 		}
 	}
@@ -344,8 +346,8 @@ func TestPublicClientAlwaysAsks(t *testing.T) {
 	w.authorize(request("client_id", "spa"), cookie)
 	w.response(w.approve(ls), callback)
 	w.sentBack(w.authorize(request("client_id", "spa", "prompt", "none"), cookie), "consent_required")
-	if need, err := w.engine.NeedsConsent(context.Background(), w.browse.last(t), ls); err != nil || !need {
-		t.Errorf("NeedsConsent = %v, %v", need, err)
+	if ask, _, err := w.engine.ToApprove(context.Background(), w.browse.last(t), ls); err != nil || len(ask) == 0 {
+		t.Errorf("ToApprove = %v, %v", ask, err)
 	}
 	w.sentBack(w.finish(w.browse.last(t), ls, false), "consent_required")
 }
@@ -383,6 +385,9 @@ func TestRememberedViewIsNeverStale(t *testing.T) {
 		"client disabled": func(w *world, _ storage.LiveSession) {
 			w.change("web", func(c *storage.Client) { c.DisabledAt = start })
 		},
+		"tenant closed to the client": func(w *world, _ storage.LiveSession) {
+			w.edit(func(t *storage.Tenant) { t.Policy.OnlyListedClients = true })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -411,5 +416,16 @@ func TestAttackSecretsInLogs(t *testing.T) {
 		if bytes.Contains(w.log.Bytes(), []byte(s)) {
 			t.Errorf("the log has %.12s...", s)
 		}
+	}
+}
+
+// Row 5, AZ-09: what is dangerous is refused even if it was registered once.
+func TestAttackDangerousRedirectURIThatIsRegistered(t *testing.T) {
+	w := newWorld(t)
+	uris := []string{"javascript:alert(1)", "data:text/html,x", "http://app.example.com/cb", "https://app.example.com/cb#x", "https://u@app.example.com/cb"}
+	w.change("web", func(c *storage.Client) { c.RedirectURIs = uris })
+	cookie, _ := w.aliceIn()
+	for _, uri := range uris {
+		w.page(w.authorize(request("redirect_uri", uri), cookie))
 	}
 }

@@ -64,8 +64,9 @@ func TestAttackStrippedChallenge(t *testing.T) {
 }
 
 // Row 24.
-func TestAttackParallelRedemptions(t *testing.T) {
-	w := newWorld(t)
+func TestAttackParallelRedemptions(t *testing.T) { onBoth(t, parallelRedemptions) }
+
+func parallelRedemptions(w *world) {
 	code := w.code(request())
 	var wg sync.WaitGroup
 	results := make([]tokens, 50)
@@ -78,14 +79,14 @@ func TestAttackParallelRedemptions(t *testing.T) {
 		if r.Error == "" {
 			won = append(won, r)
 		} else if r.Error != "invalid_grant" {
-			t.Errorf("a loser got %s", r.Error)
+			w.Errorf("a loser got %s", r.Error)
 		}
 	}
 	if len(won) != 1 {
-		t.Fatalf("%d redemptions won, want 1", len(won))
+		w.Fatalf("%d redemptions won, want 1", len(won))
 	}
 	if w.alive(won[0].Access) {
-		t.Error("the code was replayed with the right proof: its tokens must be dead")
+		w.Error("the code was replayed with the right proof: its tokens must be dead")
 	}
 }
 
@@ -273,8 +274,9 @@ func TestRetryOfALostRefreshGivesTheSameSuccessor(t *testing.T) {
 }
 
 // RF-13: concurrent refreshes never fork a family.
-func TestAttackParallelRefreshes(t *testing.T) {
-	w := newWorld(t)
+func TestAttackParallelRefreshes(t *testing.T) { onBoth(t, parallelRefreshes) }
+
+func parallelRefreshes(w *world) {
 	first := w.granted()
 	var wg sync.WaitGroup
 	results := make([]tokens, 16)
@@ -284,7 +286,7 @@ func TestAttackParallelRefreshes(t *testing.T) {
 	wg.Wait()
 	for _, r := range results {
 		if r.Error != "" || r.Refresh != results[0].Refresh {
-			t.Errorf("got %s %.12s", r.Error, r.Refresh)
+			w.Errorf("got %s %.12s", r.Error, r.Refresh)
 		}
 	}
 }
@@ -539,6 +541,32 @@ func TestAttackOversizedRequest(t *testing.T) {
 	}
 	if rec := w.postRaw("/oauth2/token", strings.Repeat("a=b&", 100), as("web")); rec.Code != 413 && rec.Code != 400 {
 		t.Errorf("100 parameters: %d", rec.Code)
+	}
+}
+
+// RV-01: to a client of another tenant there is no such token; to one that could
+// know it, it is refused.
+func TestAttackRevocationAcrossTenants(t *testing.T) {
+	w := newWorld(t)
+	w.client("globex-app", func(c *storage.Client) { c.Owner = w.globex.ID })
+	w.client("acme-app", func(c *storage.Client) { c.Owner = w.acme.ID })
+	w.client("globex-m2m", func(c *storage.Client) {
+		c.GrantTypes, c.ServiceTenant = []string{storage.GrantClientCredentials}, w.globex.ID
+	})
+	got := w.granted()
+	nothing := w.post("/oauth2/revoke", form("token", token.New(token.Access, start.Add(time.Hour))), as("globex-app"))
+	for _, theirs := range []string{got.Access, got.Refresh} {
+		for _, stranger := range []string{"globex-app", "globex-m2m"} {
+			rec := w.post("/oauth2/revoke", form("token", theirs), as(stranger))
+			if rec.Code != nothing.Code || rec.Body.String() != nothing.Body.String() {
+				t.Errorf("%s, %.5s: %d %s", stranger, theirs, rec.Code, rec.Body)
+			}
+		}
+		w.refused(w.post("/oauth2/revoke", form("token", theirs), as("acme-app")), 400, "unauthorized_client")
+		w.refused(w.post("/oauth2/revoke", form("token", theirs), as("m2m")), 400, "unauthorized_client")
+	}
+	if !w.alive(got.Access) || w.refresh(got.Refresh, "web").Access == "" {
+		t.Error("somebody else's revocation killed it")
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -28,24 +27,32 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		return s.turnAway(ctx, "", refused)
 	}
 	web.Annotate(ctx, "client", string(client))
-	key, handles, err := s.viewOf(ctx, r, form, client)
+	in, err := s.arrived(ctx, r, form, client)
 	if err != nil {
 		return err
 	}
-	if done, err := s.fromMemory(w, r, form, key); done {
+	if done, err := s.fromMemory(w, r, in); done {
 		return err
 	}
-	return s.afresh(w, r, form, key, handles)
+	return s.afresh(w, r, in)
 }
 
-// viewOf says which view the request is decided on. A request without redirect
-// URI means the client's only one, which takes a look at the client.
-func (s *Server) viewOf(ctx context.Context, r *http.Request, form web.Form, client storage.ClientID) (viewKey, [][]byte, error) {
+// arrival is an authorization request on its way to a decision: its parameters,
+// the sessions of its browser, and the view that it is decided on.
+type arrival struct {
+	form    web.Form
+	handles [][]byte
+	key     viewKey
+}
+
+// arrived says which view a request is decided on. One without redirect URI
+// means the client's only one, which takes a look at the client.
+func (s *Server) arrived(ctx context.Context, r *http.Request, form web.Form, client storage.ClientID) (arrival, error) {
 	uri := form.Get("redirect_uri")
 	if uri == "" {
 		c, err := s.cfg.Store.Client(ctx, client)
 		if err != nil {
-			return viewKey{}, nil, s.clientError(ctx, client, err)
+			return arrival{}, s.clientError(ctx, client, err)
 		}
 		if len(c.RedirectURIs) == 1 {
 			uri = c.RedirectURIs[0]
@@ -53,10 +60,10 @@ func (s *Server) viewOf(ctx context.Context, r *http.Request, form web.Form, cli
 	}
 	audiences, err := s.catalogue.audiences(ctx, form.All("resource"), s.now())
 	if err != nil && !errors.Is(err, errInvalidTarget) {
-		return viewKey{}, nil, web.Unavailable(err)
+		return arrival{}, web.Unavailable(err)
 	}
 	handles := s.cfg.SignIn.Handles(r)
-	return newViewKey(client, redirectHost(uri), resourceKey(audiences), handles), handles, nil
+	return arrival{form: form, handles: handles, key: newViewKey(client, storage.RedirectHost(uri), storage.ResourceKey(audiences), handles)}, nil
 }
 
 // clientError is the page for a client that was not found, or could not be
@@ -70,17 +77,17 @@ func (s *Server) clientError(ctx context.Context, client storage.ClientID, err e
 
 // fromMemory answers with a code if a remembered view says so and the statement
 // that issues it agrees. Otherwise nothing has happened, and done is false.
-func (s *Server) fromMemory(w http.ResponseWriter, r *http.Request, form web.Form, key viewKey) (done bool, err error) {
+func (s *Server) fromMemory(w http.ResponseWriter, r *http.Request, in arrival) (done bool, err error) {
 	now := s.now()
-	v, ok := s.views.get(key, now)
+	v, ok := s.views.get(in.key, now)
 	if !ok {
 		return false, nil
 	}
-	d, refused := prove(form, v.client)
+	d, refused := prove(in.form, v.client)
 	if refused != nil {
 		return false, nil
 	}
-	req, refused := s.parse(r.Context(), form, d, now)
+	req, refused := s.parse(r.Context(), in.form, d, now)
 	if refused != nil {
 		return false, nil
 	}
@@ -90,27 +97,26 @@ func (s *Server) fromMemory(w http.ResponseWriter, r *http.Request, form web.For
 	}
 	code, err := s.issue(r.Context(), req.AuthorizeRequest, v.client, *j.session, false)
 	if err != nil {
-		s.views.drop(key)
+		s.views.drop(in.key)
 		return false, nil
 	}
 	return true, s.respond(w, d, param{"code", code})
 }
 
 // afresh decides on what the store says now.
-func (s *Server) afresh(w http.ResponseWriter, r *http.Request, form web.Form, key viewKey, handles [][]byte) error {
+func (s *Server) afresh(w http.ResponseWriter, r *http.Request, in arrival) error {
 	ctx := r.Context()
 	var d destination
 	for range issueAttempts {
-		now := s.now()
-		client, sessions, err := s.cfg.Store.AuthorizeView(ctx, key.client, key.host, key.resource, handles)
+		client, sessions, err := s.cfg.Store.AuthorizeView(ctx, in.key.client, in.key.host, in.key.resource, in.handles)
 		if err != nil {
-			return s.clientError(ctx, key.client, err)
+			return s.clientError(ctx, in.key.client, err)
 		}
 		var refused *web.Error
-		if d, refused = prove(form, client); refused != nil {
+		if d, refused = prove(in.form, client); refused != nil {
 			return s.turnAway(ctx, client.ID, refused)
 		}
-		again, err := s.answer(w, r, form, d, sessions, key, now)
+		again, err := s.answer(w, r, in, d, sessions)
 		if !again {
 			return err
 		}
@@ -124,11 +130,10 @@ var errRestless = refusal("temporarily_unavailable", "")
 
 // answer decides about a request with a proven destination. again: something
 // changed before the code was issued.
-func (s *Server) answer(
-	w http.ResponseWriter, r *http.Request, form web.Form, d destination, sessions []storage.LiveSession, key viewKey, now time.Time,
-) (again bool, err error) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, in arrival, d destination, sessions []storage.LiveSession) (again bool, err error) {
+	now := s.now()
 	ctx := r.Context()
-	req, refused := s.parse(ctx, form, d, now)
+	req, refused := s.parse(ctx, in.form, d, now)
 	if refused != nil {
 		return false, s.refuseAndRecord(ctx, w, d, "", refused)
 	}
@@ -148,7 +153,7 @@ func (s *Server) answer(
 	case err != nil:
 		return false, s.refuseAndRecord(ctx, w, d, j.session.Tenant.ID, toClient(err))
 	}
-	s.views.put(key, view{client: d.client, sessions: sessions}, now)
+	s.views.put(in.key, view{client: d.client, sessions: sessions}, now)
 	return false, s.respond(w, d, param{"code", code})
 }
 

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -103,6 +104,33 @@ func TestHintsAreNeverAnError(t *testing.T) {
 	}
 }
 
+// Certification 12: of the classes that the app asks for, the one that the
+// sign-in reached; never one that it did not.
+func TestRequestedACRIsReturnedWhereItWasReached(t *testing.T) {
+	w := newWorld(t)
+	for _, pair := range [][2]string{
+		{"acr_values", "urn:gold urn:mfa"}, {"acr_values", "urn:gold"}, {"claims", `{"id_token":{"acr":{"values":["urn:gold","urn:mfa"]}}}`},
+		{"claims", `{"id_token":{"acr":{"essential":true,"value":"urn:mfa"}}}`}, {"claims", `{"id_token":{"acr":{"value":"urn:gold"}}}`},
+	} {
+		if got := w.claims(w.granted(pair[0], pair[1]).ID); got["acr"] != "urn:mfa" {
+			t.Errorf("%s=%s: acr = %v", pair[0], pair[1], got["acr"])
+		}
+	}
+}
+
+// Certification 13: prompt=login gives a newer auth_time than the code before.
+func TestPromptLoginGivesANewerAuthTime(t *testing.T) {
+	w := newWorld(t)
+	authTime := func(params url.Values) float64 {
+		return w.claims(w.tokens(w.post("/oauth2/token", redemption(w.code(params)), as("web"))).ID)["auth_time"].(float64)
+	}
+	first := authTime(request())
+	w.pass(time.Second)
+	if second := authTime(request("prompt", "login")); second <= first {
+		t.Errorf("auth_time %v, then %v", first, second)
+	}
+}
+
 // Certification 13, AZ-21.
 func TestPromptNoneKeepsTheSession(t *testing.T) {
 	w := newWorld(t)
@@ -164,8 +192,13 @@ func TestMaxAgeThatIsMetAsksNothing(t *testing.T) {
 		t.Errorf("auth_time = %v", got["auth_time"])
 	}
 	w.sentBack(w.authorize(request("max_age", "5", "prompt", "none"), cookie), "login_required")
-	for _, bad := range []string{"-1", "x", "1.5", "99999999999999999999"} {
+	for _, bad := range []string{"-1", "+1", "x", "1.5", "0x10", "1e3", "-99999999999999999999"} {
 		w.sentBack(w.authorize(request("max_age", bad), cookie), "invalid_request")
+	}
+	for _, ages := range []string{"2147483647", "2147483648", "99999999999999999999"} {
+		if w.response(w.authorize(request("max_age", ages), cookie), callback).Get("code") == "" {
+			t.Errorf("max_age=%s: no code", ages)
+		}
 	}
 }
 
@@ -214,7 +247,9 @@ func TestAttackForgedIDTokenHint(t *testing.T) {
 	hint := w.tokens(w.post("/oauth2/token", redemption(w.response(w.approve(ls), callback).Get("code")), as("web"))).ID
 	parts := strings.Split(hint, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."
-	for _, forged := range []string{none, parts[0] + "." + parts[1] + ".", hint[:len(hint)-4] + "AAAA"} {
+	elsewhere, err := keys.Sign(context.Background(), "RS256", "JWT", map[string]any{"iss": "https://other.example.com", "sub": string(w.alice.ID)})
+	w.must(err)
+	for _, forged := range []string{elsewhere, none, parts[0] + "." + parts[1] + ".", hint[:len(hint)-4] + "AAAA"} {
 		w.sentBack(w.authorize(request("prompt", "none", "id_token_hint", forged), alice), "login_required")
 	}
 }
@@ -290,10 +325,14 @@ func TestClaimsParameterForTheIDToken(t *testing.T) {
 	}
 }
 
-// Certification 30.
+// Certification 30: name without the scope profile, and what is unknown is no
+// error.
 func TestClaimsParameterForUserInfo(t *testing.T) {
 	w := newWorld(t)
 	got := w.granted("scope", "openid offline_access", "claims", `{"userinfo":{"name":{"essential":true},"tenant_id":null,"unknown":null,"groups":null}}`)
+	if strings.Contains(got.Scope, "profile") {
+		t.Errorf("a single claim gave the scope %q", got.Scope)
+	}
 	want := map[string]any{"sub": string(w.alice.ID), "name": "Alice A", "tenant_id": string(w.acme.ID)}
 	for _, access := range []string{got.Access, w.refresh(got.Refresh, "web").Access} {
 		if diff := cmp.Diff(want, w.userinfo(get("/oauth2/userinfo", bearer(access)))); diff != "" {

@@ -50,7 +50,8 @@ type claimsParameter struct {
 	IDToken  map[string]json.RawMessage `json:"id_token"`
 }
 
-// parseClaims reads the parameter. False: it is no JSON of that shape. What it
+// parseClaims reads the parameter. False: it is no JSON of that shape, or what it
+// demands of sub or acr cannot be read: a demand is never passed over. What it
 // asks for may be unknown; that is no error.
 func parseClaims(s string) (claimsParameter, bool) {
 	var p claimsParameter
@@ -58,6 +59,10 @@ func parseClaims(s string) (claimsParameter, bool) {
 		return p, true
 	}
 	ok := len(s) <= maxClaims && strings.HasPrefix(strings.TrimSpace(s), "{") && json.Unmarshal([]byte(s), &p) == nil
+	for _, raw := range []json.RawMessage{p.IDToken["acr"], p.IDToken["sub"], p.UserInfo["sub"]} {
+		_, readable := readWish(raw)
+		ok = ok && readable
+	}
 	return p, ok
 }
 
@@ -74,46 +79,102 @@ type wish struct {
 	Values    []string `json:"values"`
 }
 
-func readWish(raw json.RawMessage) wish {
-	var w wish
-	if json.Unmarshal(raw, &w) != nil {
-		return wish{}
+// readWish reads what is wanted of one claim; nothing, or null, is no wish.
+// False: it is malformed.
+func readWish(raw json.RawMessage) (w wish, ok bool) {
+	if len(raw) == 0 {
+		return w, true
 	}
-	return w
+	ok = json.Unmarshal(raw, &w) == nil
+	return w, ok
 }
 
-// subject is the person that the ID token must be about, "" for anybody.
-func (p claimsParameter) subject() storage.UserID {
-	return storage.UserID(readWish(p.IDToken["sub"]).Value)
+// wanted are the values of which one is wanted; none for any.
+func (w wish) wanted() []string {
+	if w.Value != "" {
+		return append(slices.Clone(w.Values), w.Value)
+	}
+	return w.Values
+}
+
+// subject is the person that the answer must be about, "" for anybody. False: it
+// must be about several.
+func (p claimsParameter) subject() (storage.UserID, bool) {
+	var who []string
+	for _, raw := range []json.RawMessage{p.IDToken["sub"], p.UserInfo["sub"]} {
+		w, _ := readWish(raw)
+		who = append(who, w.wanted()...)
+	}
+	slices.Sort(who)
+	switch who = slices.Compact(who); len(who) {
+	case 0:
+		return "", true
+	case 1:
+		return storage.UserID(who[0]), true
+	}
+	return "", false
+}
+
+// implied are the scopes that the parameter comes to: whoever may see one claim
+// of a scope has to be allowed the scope by the person (AZ-30).
+func (p claimsParameter) implied(clientScopes []string) []string {
+	var scopes []string
+	for _, part := range []map[string]json.RawMessage{p.UserInfo, p.IDToken} {
+		for name := range part {
+			if scope := scopeOfClaim[name]; scope != "" && releasable(name, clientScopes) {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
 }
 
 // essentialACR are the authentication context classes of which one must be
 // reached (OIDC Core 1.0 section 5.5.1.1); none for any.
 func (p claimsParameter) essentialACR() []string {
-	w := readWish(p.IDToken["acr"])
-	switch {
-	case !w.Essential:
+	w, _ := readWish(p.IDToken["acr"])
+	if !w.Essential {
 		return nil
-	case w.Value != "":
-		return append(w.Values, w.Value)
 	}
-	return w.Values
+	return w.wanted()
+}
+
+// releasedTo is what a grant remembers of the parameter: the claims that the
+// client may have now, or "". What the person was not asked for must not come
+// with a scope that the client gets later.
+func (p claimsParameter) releasedTo(clientScopes []string) string {
+	p = claimsParameter{UserInfo: allowed(p.UserInfo, clientScopes), IDToken: allowed(p.IDToken, clientScopes)}
+	if len(p.UserInfo)+len(p.IDToken) == 0 {
+		return ""
+	}
+	return encoded(p)
 }
 
 // userinfoPart is what an access token remembers of the parameter: the UserInfo
 // claims that the client may have, or "".
 func (p claimsParameter) userinfoPart(clientScopes []string) string {
-	allowed := map[string]json.RawMessage{}
-	for name := range p.UserInfo {
-		if releasable(name, clientScopes) {
-			allowed[name] = json.RawMessage("null")
-		}
-	}
-	if len(allowed) == 0 {
+	names := allowed(p.UserInfo, clientScopes)
+	if len(names) == 0 {
 		return ""
 	}
-	// A map of nulls always encodes.
-	b, _ := json.Marshal(allowed)
+	return encoded(names)
+}
+
+// allowed are those of the names that may be released, without wishes.
+func allowed(names map[string]json.RawMessage, clientScopes []string) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	for name := range names {
+		if releasable(name, clientScopes) {
+			out[name] = json.RawMessage("null")
+		}
+	}
+	return out
+}
+
+// encoded is names in JSON; a map of nulls always encodes.
+func encoded(names any) string {
+	b, _ := json.Marshal(names)
 	return string(b)
 }
 

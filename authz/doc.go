@@ -19,6 +19,15 @@
 // agreed. So a code exchange is two round trips, and nothing is written for a
 // request that fails.
 //
+// # Errors go back at once
+//
+// A refusal goes to a proven redirect URI without a page in between, and without
+// anybody being signed in, as RFC 6749 section 4.1.2.1 has it. That a stranger
+// could register an app to use it as a redirector (AZ-26) does not arise: every
+// client was registered by the operator, and there is no registration over the
+// network. Whoever adds one has to put a page before the redirects of its
+// clients.
+//
 // # What fosite does not get to decide
 //
 // Redirect URIs, client secrets, states, response modes, expiry, reuse of codes

@@ -121,7 +121,7 @@ func storeError(err error) *web.Error {
 // machineError maps what a store says about a token without a grant: the tenant
 // that the client acts in is gone, or the store is away.
 func machineError(err error) *web.Error {
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrConflict) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return because(refusal("unauthorized_client", ""), err)
 	}
 	return web.Unavailable(err)

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/watchgate/watchgate/audit"
@@ -182,9 +183,15 @@ func (s *Server) redeem(ctx context.Context, client storage.Client, live *storag
 // unitOfCode is what fosite may issue for a code. Scopes that the client has
 // lost since are not issued (AZ-36).
 func unitOfCode(client storage.Client, live *storage.LiveCode, now time.Time) *unit {
+	scopes := common(live.Scopes, client.Scopes)
+	ends := now.Add(AccessLifetime)
+	if bound := !slices.Contains(scopes, scopeOffline) || !client.Allows(storage.GrantRefreshToken); bound && !live.Life.SessionExpiresAt.IsZero() {
+		// What hangs on a session is over when the session is.
+		ends = earlier(ends, live.Life.SessionExpiresAt)
+	}
 	return &unit{
-		at: now, client: client, code: live, scopes: common(live.Scopes, client.Scopes),
-		accessEnds: now.Add(AccessLifetime), familyEnds: now.Add(RefreshLifetime),
+		at: now, client: client, code: live, scopes: scopes,
+		accessEnds: ends, familyEnds: now.Add(RefreshLifetime),
 		identity: identity{
 			user: live.UserInfo, tenantID: string(live.Tenant.ID), tenant: live.Tenant.Slug,
 			session: live.Session, auth: live.Auth, nonce: live.Nonce, claims: live.Claims,

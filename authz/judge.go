@@ -51,13 +51,12 @@ func judgeSilently(req demand, c storage.Client, fit []storage.LiveSession, now 
 // suitable are the sessions that may answer: live, of a tenant that lets its
 // people use the client, and of the person that the request hints at.
 func suitable(req demand, c storage.Client, sessions []storage.LiveSession, now time.Time) []storage.LiveSession {
-	if req.strange {
+	if req.StrangeHint {
 		return nil
 	}
-	acr := requestedClaims(req.Claims).essentialACR()
 	var fit []storage.LiveSession
 	for _, s := range sessions {
-		if s.Usable(now) && s.Tenant.MayUse(c) && hintFits(req.AuthorizeRequest, s) && reaches(s.ACR, acr) {
+		if s.Usable(now) && s.Tenant.MayUse(c) && hintFits(req.AuthorizeRequest, s) && reaches(s.ACR, req.EssentialACR) {
 			fit = append(fit, s)
 		}
 	}
@@ -90,11 +89,19 @@ func stale(req storage.AuthorizeRequest, authTime, now time.Time) bool {
 // needsConsent is the rule of AZ-31: a public client, whose name anybody can use,
 // always asks; so does prompt=consent; a confidential one asks unless the same
 // person approved the same or more since it last changed.
+//
+// It is about all that the client would see, by scope or by single claim.
 func needsConsent(req storage.AuthorizeRequest, c storage.Client, given *storage.Consent) bool {
 	if c.Public() || slices.Contains(req.Prompt, promptConsent) || given == nil {
 		return true
 	}
-	return given.ClientVersion != c.Version || !subset(req.Scopes, given.Scopes)
+	return given.ClientVersion != c.Version || !subset(exposed(req, c), given.Scopes)
+}
+
+// exposed are the scopes that a request comes to, with those that its claims
+// parameter implies.
+func exposed(req storage.AuthorizeRequest, c storage.Client) []string {
+	return union(req.Scopes, requestedClaims(req.Claims).implied(c.Scopes))
 }
 
 // recheck judges a request again after the person signed in or approved: what
@@ -112,7 +119,7 @@ func recheck(req storage.AuthorizeRequest, c storage.Client, s storage.LiveSessi
 		return refusal("invalid_scope", "")
 	case req.HintSubject != "" && req.HintSubject != s.User:
 		return refusal("login_required", "Somebody else is signed in.")
-	case !reaches(s.ACR, requestedClaims(req.Claims).essentialACR()):
+	case !reaches(s.ACR, req.EssentialACR):
 		return refusal("unmet_authentication_requirements", "")
 	case !freshEnough(req, s):
 		return refusal("login_required", "The sign-in is too old.")

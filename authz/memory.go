@@ -9,14 +9,88 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// A view is remembered for viewLife, and at most maxViews of them. Neither is a
-// matter of correctness: see viewMemory.
+// What is remembered, for how long, and how much of it. None of the three is a
+// matter of correctness: see view, catalogue and machine.
 const (
-	viewLife = 5 * time.Second
-	maxViews = 1024
+	viewLife      = 5 * time.Second
+	catalogueLife = 5 * time.Second
+	machineLife   = 5 * time.Second
+	maxRemembered = 1024
 )
 
-// view is what an authorization request is decided on.
+// memory remembers what was read a moment ago, and is bounded.
+type memory[K comparable, V any] struct {
+	life time.Duration
+
+	mu      sync.Mutex
+	entries map[K]remembered[V]
+}
+
+type remembered[V any] struct {
+	value V
+	at    time.Time
+}
+
+func newMemory[K comparable, V any](life time.Duration) *memory[K, V] {
+	return &memory[K, V]{life: life, entries: map[K]remembered[V]{}}
+}
+
+// get returns what was put at most the memory's life ago.
+func (m *memory[K, V]) get(k K, now time.Time) (V, bool) { return m.within(k, m.life, now) }
+
+// within returns what was put at most limit ago.
+func (m *memory[K, V]) within(k K, limit time.Duration, now time.Time) (V, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.entries[k]
+	age := now.Sub(e.at)
+	return e.value, ok && age >= 0 && age < limit
+}
+
+// last returns what was put last, however long ago.
+func (m *memory[K, V]) last(k K) (V, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.entries[k]
+	return e.value, ok
+}
+
+func (m *memory[K, V]) put(k K, v V, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.entries[k]; !known && len(m.entries) >= maxRemembered {
+		m.makeRoom(now)
+	}
+	m.entries[k] = remembered[V]{value: v, at: now}
+}
+
+// makeRoom drops what is over, or, if nothing is, any one.
+func (m *memory[K, V]) makeRoom(now time.Time) {
+	for k, e := range m.entries {
+		if now.Sub(e.at) >= m.life {
+			delete(m.entries, k)
+		}
+	}
+	for k := range m.entries {
+		if len(m.entries) < maxRemembered {
+			return
+		}
+		delete(m.entries, k)
+	}
+}
+
+func (m *memory[K, V]) drop(k K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, k)
+}
+
+// view is what an authorization request is decided on. A view that led to a code
+// is remembered, so that the next code of the same browser and client costs one
+// round trip. A remembered view can only propose: the statement that issues the
+// code checks again, at that moment, everything that the view says, and fails if
+// anything changed; and what a remembered view would refuse is looked at afresh.
+// So a stale view costs a round trip and never gives a wrong answer.
 type view struct {
 	client   storage.Client
 	sessions []storage.LiveSession
@@ -36,60 +110,4 @@ func newViewKey(client storage.ClientID, host, resource string, handles [][]byte
 		b.WriteByte(' ')
 	}
 	return viewKey{client: client, host: host, resource: resource, handles: b.String()}
-}
-
-// viewMemory remembers views that led to a code, so that the next code of the
-// same browser and client costs one round trip. A remembered view can only
-// propose: the statement that issues the code checks again, at that moment,
-// everything that the view says, and fails if anything changed; and what a
-// remembered view would refuse is looked at afresh. So a stale view costs a
-// round trip and never a wrong answer.
-type viewMemory struct {
-	mu    sync.Mutex
-	views map[viewKey]rememberedView
-}
-
-type rememberedView struct {
-	view
-	at time.Time
-}
-
-func newViewMemory() *viewMemory { return &viewMemory{views: map[viewKey]rememberedView{}} }
-
-func (m *viewMemory) get(k viewKey, now time.Time) (view, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v, ok := m.views[k]
-	age := now.Sub(v.at)
-	return v.view, ok && age >= 0 && age < viewLife
-}
-
-func (m *viewMemory) put(k viewKey, v view, now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, known := m.views[k]; !known && len(m.views) >= maxViews {
-		m.makeRoom(now)
-	}
-	m.views[k] = rememberedView{view: v, at: now}
-}
-
-// makeRoom drops what is over, or, if nothing is, any one.
-func (m *viewMemory) makeRoom(now time.Time) {
-	for k, v := range m.views {
-		if now.Sub(v.at) >= viewLife {
-			delete(m.views, k)
-		}
-	}
-	for k := range m.views {
-		if len(m.views) < maxViews {
-			return
-		}
-		delete(m.views, k)
-	}
-}
-
-func (m *viewMemory) drop(k viewKey) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.views, k)
 }

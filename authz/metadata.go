@@ -19,7 +19,8 @@ const metadataMaxAge = "300"
 
 // metadataDocument is RFC 8414 and OpenID Connect Discovery 1.0 in one: both
 // addresses give the same document. It names what exists and nothing else
-// (MD-09).
+// (MD-09). acr_values_supported is not in it: which contexts there are is each
+// tenant's identity provider's to say.
 type metadataDocument struct {
 	Issuer                           string   `json:"issuer"`
 	AuthorizationEndpoint            string   `json:"authorization_endpoint"`
@@ -37,6 +38,7 @@ type metadataDocument struct {
 	IDTokenAlgs                      []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuthMethods                 []string `json:"token_endpoint_auth_methods_supported"`
 	RevocationAuthMethods            []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods         []string `json:"introspection_endpoint_auth_methods_supported"`
 	CodeChallengeMethods             []string `json:"code_challenge_methods_supported"`
 	PromptValues                     []string `json:"prompt_values_supported"`
 	ClaimTypes                       []string `json:"claim_types_supported"`
@@ -72,7 +74,8 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) document(scopes []string) metadataDocument {
 	at := func(path string) string { return s.cfg.Issuer + path }
-	methods := []string{"client_secret_basic", "client_secret_post", "none"}
+	secret := []string{"client_secret_basic", "client_secret_post"}
+	methods := append(slices.Clone(secret), "none")
 	return metadataDocument{
 		Issuer:                at(""),
 		AuthorizationEndpoint: at("/oauth2/authorize"),
@@ -89,12 +92,14 @@ func (s *Server) document(scopes []string) metadataDocument {
 		GrantTypesSupported:    []string{"authorization_code", "refresh_token", "client_credentials"},
 		SubjectTypesSupported:  []string{"public"},
 		IDTokenAlgs:            s.cfg.Signer.Algs(),
-		TokenAuthMethods:       methods,
-		RevocationAuthMethods:  methods,
 		CodeChallengeMethods:   []string{"S256"},
 		PromptValues:           prompts,
 		ClaimTypes:             []string{"normal"},
 		ClaimsSupported:        claimsSupported(),
+
+		TokenAuthMethods:         methods,
+		RevocationAuthMethods:    methods,
+		IntrospectionAuthMethods: secret,
 
 		ClaimsParameterSupported:         true,
 		ResponseIssuerParameterSupported: true,
@@ -115,7 +120,13 @@ func claimsSupported() []string {
 func (s *Server) scopesSupported(ctx context.Context) ([]string, error) {
 	servers, err := s.catalogue.all(ctx, s.now(), false)
 	if err != nil {
-		return nil, err
+		// The document grants nothing: while the store is away, the last list is
+		// better than none.
+		known, ok := s.catalogue.servers.last(struct{}{})
+		if !ok {
+			return nil, err
+		}
+		servers = known
 	}
 	var others []string
 	for _, rs := range servers {

@@ -3,10 +3,15 @@ package authz_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -113,13 +118,29 @@ func TestIssuerWithPath(t *testing.T) {
 	}
 }
 
-// MD-09: what is advertised works, what is not is refused.
-func TestMetadataTellsTheTruth(t *testing.T) {
-	w := newWorld(t)
+// document is the metadata, as clients read it.
+func (w *world) document() map[string]any {
+	w.Helper()
 	var doc map[string]any
 	w.must(json.Unmarshal(w.do(get("/.well-known/openid-configuration")).Body.Bytes(), &doc))
+	return doc
+}
+
+// elsewhere are the endpoints that other packages serve, at these addresses.
+var elsewhere = map[string]string{"introspection_endpoint": issuer + "/oauth2/introspect", "end_session_endpoint": issuer + "/oauth2/logout"}
+
+// MD-09: what is advertised works.
+func TestMetadataTellsTheTruth(t *testing.T) {
+	w := newWorld(t)
+	doc := w.document()
 	for name, v := range doc {
-		if !strings.HasSuffix(name, "_endpoint") || name == "introspection_endpoint" || name == "end_session_endpoint" {
+		if !strings.HasSuffix(name, "_endpoint") && name != "jwks_uri" {
+			continue
+		}
+		if want, ok := elsewhere[name]; ok {
+			if v != want {
+				t.Errorf("%s = %v, want %s", name, v, want)
+			}
 			continue
 		}
 		path := strings.TrimPrefix(v.(string), issuer)
@@ -149,6 +170,139 @@ func TestMetadataTellsTheTruth(t *testing.T) {
 	}
 }
 
+// registered are values of the IANA's registries (OAuth Parameters) and of the
+// specifications that have none, each with how it is tried.
+func (w *world) registered() map[string]struct {
+	values  []string
+	refused func(value string) bool
+} {
+	sentBack := func(rec *httptest.ResponseRecorder, code string) bool {
+		return strings.HasPrefix(rec.Header().Get("Location"), callback+"?error="+code+"&")
+	}
+	code := w.code(request("client_id", "nopkce"))
+	return map[string]struct {
+		values  []string
+		refused func(string) bool
+	}{
+		"grant_types_supported": {[]string{
+			"authorization_code", "refresh_token", "client_credentials", "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code",
+			"urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
+			"urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:pre-authorized_code", "urn:ietf:params:oauth:grant-type:uma-ticket",
+		}, func(v string) bool {
+			got := w.tokens(w.post("/oauth2/token", form("grant_type", v, "username", "alice@acme.test", "password", "x", "assertion", "x", "device_code", "x"), as("web")))
+			return got.Error == "unsupported_grant_type" && got.Access == ""
+		}},
+		"response_types_supported": {[]string{"code", "token", "id_token", "none", "code id_token", "code token", "id_token token", "code id_token token", "vp_token"},
+			func(v string) bool {
+				return sentBack(w.authorize(request("response_type", v)), "unsupported_response_type")
+			}},
+		"response_modes_supported": {[]string{"query", "form_post", "fragment", "web_message", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt", "direct_post", "okta_post_message"},
+			func(v string) bool {
+				rec := w.authorize(request("response_mode", v))
+				return rec.Code == 400 && rec.Header().Get("Location") == ""
+			}},
+		"prompt_values_supported": {[]string{"none", "login", "consent", "select_account", "create"},
+			func(v string) bool { return sentBack(w.authorize(request("prompt", v)), "invalid_request") }},
+		"code_challenge_methods_supported": {[]string{"S256", "plain", "S512"},
+			func(v string) bool {
+				return sentBack(w.authorize(request("code_challenge_method", v)), "invalid_request")
+			}},
+		"token_endpoint_auth_methods_supported": {authMethods, func(v string) bool {
+			rec := w.post("/oauth2/token", w.proof(v, code), w.header(v))
+			return rec.Code == 401 && w.tokens(rec).Error == "invalid_client"
+		}},
+		"revocation_endpoint_auth_methods_supported": {authMethods, func(v string) bool {
+			rec := w.post("/oauth2/revoke", w.proof(v, code), w.header(v))
+			return rec.Code == 401
+		}},
+	}
+}
+
+var authMethods = []string{
+	"client_secret_basic", "client_secret_post", "none", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth",
+	"attest_jwt_client_auth", "spiffe_jwt",
+}
+
+// proof is the form of a request that a client proves by method.
+func (w *world) proof(method, code string) url.Values {
+	params := redemption(code, "token", "garbage")
+	switch method {
+	case "client_secret_basic":
+	case "client_secret_post":
+		params.Set("client_id", "post")
+		params.Set("client_secret", secret)
+	case "none":
+		params.Set("client_id", "spa")
+	case "client_secret_jwt", "private_key_jwt":
+		params.Set("client_assertion_type", jwtBearer)
+		params.Set("client_assertion", w.assertions("web")[method])
+	case "spiffe_jwt":
+		params.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe")
+		params.Set("client_assertion", w.assertions("web")["private_key_jwt"])
+	default:
+		params.Set("client_id", "web")
+	}
+	return params
+}
+
+// header is what goes with it.
+func (w *world) header(method string) func(*http.Request) {
+	return func(r *http.Request) {
+		switch method {
+		case "client_secret_basic":
+			as("web")(r)
+		case "attest_jwt_client_auth":
+			r.Header.Set("OAuth-Client-Attestation", w.assertions("web")["private_key_jwt"])
+		case "tls_client_auth", "self_signed_tls_client_auth":
+			r.Header.Set("Client-Cert", ":MIIB:")
+			r.Header.Set("X-Forwarded-Client-Cert", "Subject=\"CN=web\"")
+		}
+	}
+}
+
+// MD-09, the other half: what is not advertised is refused.
+func TestAttackWhatIsNotAdvertised(t *testing.T) {
+	w := newWorld(t)
+	doc := w.document()
+	for name, known := range w.registered() {
+		advertised := doc[name].([]any)
+		for _, v := range advertised {
+			if !slices.Contains(known.values, v.(string)) {
+				t.Errorf("%s: %v is in no registry", name, v)
+			}
+		}
+		for _, v := range known.values {
+			if refused := known.refused(v); refused == slices.Contains(advertised, any(v)) {
+				t.Errorf("%s: %q is advertised and refused, or neither: refused = %v", name, v, refused)
+			}
+		}
+	}
+	for name, param := range map[string][2]string{
+		"request_parameter_supported": {"request", "e30.e30."}, "request_uri_parameter_supported": {"request_uri", "https://app.example.com/object"},
+	} {
+		if got := w.response(w.authorize(request(param[0], param[1])), callback); doc[name] != false || got.Get("error") != param[0]+"_not_supported" {
+			t.Errorf("%s = %v, and %v", name, doc[name], got)
+		}
+	}
+	for name, path := range map[string]string{
+		"pushed_authorization_request_endpoint": "/oauth2/par", "registration_endpoint": "/oauth2/register",
+		"device_authorization_endpoint": "/oauth2/device_authorization", "backchannel_authentication_endpoint": "/oauth2/bc-authorize",
+		"check_session_iframe": "/oauth2/check_session",
+	} {
+		if rec := w.post(path, form("client_id", "web"), as("web")); doc[name] != nil || rec.Code != 404 {
+			t.Errorf("%s = %v, and %d at %s", name, doc[name], rec.Code, path)
+		}
+	}
+	for _, absent := range []string{
+		"acr_values_supported", "token_endpoint_auth_signing_alg_values_supported", "dpop_signing_alg_values_supported", "tls_client_certificate_bound_access_tokens",
+		"backchannel_logout_supported", "frontchannel_logout_supported", "require_pushed_authorization_requests", "client_id_metadata_document_supported",
+	} {
+		if v, there := doc[absent]; there {
+			t.Errorf("%s = %v", absent, v)
+		}
+	}
+}
+
 func TestNewRefusesABadConfiguration(t *testing.T) {
 	w := newWorld(t)
 	good := authz.Config{Issuer: issuer, Store: w.store, Signer: keys, SignIn: w.browse, SuccessorKey: make([]byte, 32), Now: w.now}
@@ -164,4 +318,55 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+}
+
+// Metadata outlives the store, once it was read.
+func TestMetadataDuringAnOutage(t *testing.T) {
+	w := newWorld(t)
+	before := w.do(get("/.well-known/openid-configuration")).Body.String()
+	w.must(w.store.Close())
+	w.pass(time.Hour)
+	if rec := w.do(get("/.well-known/openid-configuration")); rec.Code != 200 || rec.Body.String() != before {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+// What clients read when they are refused, byte for byte.
+func TestErrorsOnTheWire(t *testing.T) {
+	w := newWorld(t)
+	code := w.code(request())
+	var out strings.Builder
+	write := func(name string, rec *httptest.ResponseRecorder) {
+		fmt.Fprintf(&out, "%s: %d %s\n", name, rec.Code, rec.Body)
+		for _, header := range []string{"WWW-Authenticate", "Location"} {
+			if v := rec.Header().Get(header); v != "" {
+				fmt.Fprintf(&out, "  %s: %s\n", header, v)
+			}
+		}
+	}
+	write("no grant type", w.post("/oauth2/token", form("x", "y"), as("web")))
+	write("unknown grant type", w.post("/oauth2/token", form("grant_type", "password"), as("web")))
+	write("wrong secret", w.post("/oauth2/token", redemption(code), func(r *http.Request) { r.SetBasicAuth("web", "x") }))
+	write("no client", w.post("/oauth2/token", redemption(code)))
+	write("unauthorized client", w.post("/oauth2/token", form("grant_type", "client_credentials"), as("web")))
+	write("unknown code", w.post("/oauth2/token", redemption("x"), as("web")))
+	write("wrong verifier", w.post("/oauth2/token", redemption(code, "code_verifier", "x"), as("web")))
+	write("other client", w.post("/oauth2/token", redemption(code), as("other")))
+	write("unknown refresh token", w.post("/oauth2/token", form("grant_type", "refresh_token", "refresh_token", "x"), as("web")))
+	write("scope", w.post("/oauth2/token", form("grant_type", "client_credentials", "scope", "openid"), as("m2m")))
+	write("resource", w.post("/oauth2/token", form("grant_type", "client_credentials", "resource", "x"), as("m2m")))
+	write("revoke other", w.post("/oauth2/revoke", form("token", w.granted().Access), as("other")))
+	write("userinfo without token", w.do(get("/oauth2/userinfo")))
+	write("userinfo with garbage", w.do(get("/oauth2/userinfo", bearer("x"))))
+	for _, pair := range [][2]string{
+		{"response_type", "token"}, {"scope", "admin"}, {"prompt", "none"}, {"code_challenge_method", "plain"}, {"resource", "x"}, {"request", "x"},
+		{"request_uri", "x"}, {"registration", "x"}, {"max_age", "x"}, {"claims", "x"}, {"state", ""},
+	} {
+		params := request(pair[0], pair[1])
+		if pair[0] == "state" {
+			params.Set("response_type", "x")
+		}
+		write("authorize "+pair[0], w.authorize(params))
+	}
+	golden(t, "testdata/errors.txt", out.String())
 }

@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -44,7 +45,7 @@ func TestFositeOutageIsNeverAnAnswer(t *testing.T) {
 	if rec := w.authorize(request(), cookie); rec.Code != 503 || rec.Header().Get("Location") != "" {
 		t.Errorf("authorize: %d %q", rec.Code, rec.Header().Get("Location"))
 	}
-	if rec := w.finish(waiting, ls, true); rec.Code != 503 || rec.Header().Get("Location") != "" {
+	if rec := w.finishAs(waiting, ls, w.web_.Version); rec.Code != 503 || rec.Header().Get("Location") != "" {
 		t.Errorf("approve: %d %q", rec.Code, rec.Header().Get("Location"))
 	}
 }
@@ -112,4 +113,30 @@ func TestAuthorizeTellsTheClientAboutAnOutageInTheMiddle(t *testing.T) {
 	w.response(w.approve(ls), callback)
 	w.mountOn(issuer, leaving{w.store})
 	w.sentBack(w.authorize(request(), cookie), "temporarily_unavailable")
+}
+
+// blind is a store whose lookups of clients fail while the rest answers.
+type blind struct{ *sqlstore.Store }
+
+var errBlind = errors.New("the lookup timed out")
+
+func (blind) Client(context.Context, storage.ClientID) (storage.Client, error) {
+	return storage.Client{}, errBlind
+}
+
+func (blind) FindCode(context.Context, storage.ClientID, storage.TokenRef) (storage.Client, *storage.LiveCode, error) {
+	return storage.Client{}, nil, errBlind
+}
+
+// fosite.md 2.4: a lookup that fails is answered with invalid_client, and the
+// client drops its credentials.
+func TestFositeFailedLookupIsAnUnknownClient(t *testing.T) {
+	w := newWorld(t)
+	code := w.code(request())
+	w.mountOn(issuer, blind{w.store})
+	w.unavailable("code", w.post("/oauth2/token", redemption(code), as("web")))
+	w.unavailable("garbage", w.post("/oauth2/token", redemption("x"), as("web")))
+	if w.recorded("client.auth_failed") != 0 {
+		t.Error("an outage is no failed authentication")
+	}
 }

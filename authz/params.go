@@ -2,6 +2,8 @@ package authz
 
 import (
 	"context"
+	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -97,14 +99,8 @@ func identified(form web.Form) (storage.ClientID, *web.Error) {
 	return storage.ClientID(id), nil
 }
 
-// demand is an authorization request whose every parameter has been checked,
-// with what only this one look at it needs.
-type demand struct {
-	storage.AuthorizeRequest
-	// strange: there is an id_token_hint that is none of ours. It fits nobody's
-	// session.
-	strange bool
-}
+// demand is an authorization request that is being checked.
+type demand struct{ storage.AuthorizeRequest }
 
 // parse checks every parameter of a request whose destination is proven. What it
 // finds wrong goes back to the client.
@@ -206,10 +202,10 @@ func (d *demand) readMaxAge(param string) *web.Error {
 		return nil
 	}
 	seconds, err := strconv.ParseUint(param, 10, 31)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return refusal("invalid_request", "max_age must be a number of seconds.")
 	}
-	age := int64(seconds)
+	age := int64(min(seconds, math.MaxInt32)) // 68 years are for ever
 	d.MaxAge = &age
 	return nil
 }
@@ -231,7 +227,10 @@ func (s *Server) readSubject(ctx context.Context, d *demand, idTokenHint string)
 	if !ok {
 		return refusal("invalid_request", "claims must be a JSON object of 4096 bytes at most.")
 	}
-	d.HintSubject = claims.subject()
+	d.EssentialACR = claims.essentialACR()
+	if d.HintSubject, ok = claims.subject(); !ok {
+		return refusal("invalid_request", "claims name more than one person.")
+	}
 	if idTokenHint == "" {
 		return nil
 	}
@@ -242,7 +241,7 @@ func (s *Server) readSubject(ctx context.Context, d *demand, idTokenHint string)
 	if ours && d.HintSubject != "" && d.HintSubject != who {
 		return refusal("invalid_request", "claims and id_token_hint name two people.")
 	}
-	d.strange = !ours
+	d.StrangeHint = !ours
 	if ours {
 		d.HintSubject = who
 	}
@@ -275,6 +274,3 @@ func firstLocale(s string) string {
 	}
 	return first
 }
-
-// resourceKey is the resource under which consent is remembered.
-func resourceKey(audiences []string) string { return strings.Join(audiences, " ") }

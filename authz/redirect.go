@@ -179,20 +179,6 @@ func matchRedirect(registered []string, requested string) bool {
 	})
 }
 
-// redirectHost is what consent is remembered for: the host of a web URI, the
-// scheme of a private-use one. The port does not count; on loopback it changes
-// with every run of the app.
-func redirectHost(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	if u.Host == "" {
-		return u.Scheme + ":"
-	}
-	return strings.ToLower(u.Hostname())
-}
-
 // formTarget is the source that a Content-Security-Policy must name for a form
 // to be posted to a web URI. CSP cannot name an IPv6 address.
 func formTarget(uri string) string {

@@ -32,18 +32,13 @@ func TestValidRedirectURI(t *testing.T) {
 	}
 }
 
-func TestRedirectHostAndFormTarget(t *testing.T) {
-	for uri, want := range map[string][2]string{
-		"https://App.example.com:8443/cb": {"app.example.com", "https://App.example.com:8443"},
-		"http://127.0.0.1:8082/cb":        {"127.0.0.1", "http://127.0.0.1:8082"},
-		"http://[::1]:5/cb":               {"::1", "http:"},
-		"com.example.app:/cb":             {"com.example.app:", "com.example.app:"},
+func TestFormTarget(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://App.example.com:8443/cb": "https://App.example.com:8443", "http://127.0.0.1:8082/cb": "http://127.0.0.1:8082",
+		"http://[::1]:5/cb": "http:", "com.example.app:/cb": "com.example.app:",
 	} {
-		if got := redirectHost(uri); got != want[0] {
-			t.Errorf("redirectHost(%s) = %q, want %q", uri, got, want[0])
-		}
-		if got := formTarget(uri); got != want[1] {
-			t.Errorf("formTarget(%s) = %q, want %q", uri, got, want[1])
+		if got := formTarget(uri); got != want {
+			t.Errorf("formTarget(%s) = %q, want %q", uri, got, want)
 		}
 	}
 }

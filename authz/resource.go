@@ -6,33 +6,26 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
 
-// catalogueLife is how long the list of resource servers is remembered. A
-// resource that the remembered list does not have is looked for in a fresh one.
-const catalogueLife = 5 * time.Second
-
 // maxResources is how many resources one request may name.
 const maxResources = 8
 
-// catalogue remembers the resource servers.
+// catalogue is the list of resource servers that are not disabled. What the
+// remembered list does not have is looked for in a fresh one; a resource server
+// that was disabled since can no longer ask about the tokens that it gets.
 type catalogue struct {
-	list func(context.Context) ([]storage.ResourceServer, error)
-
-	mu      sync.Mutex
-	servers []storage.ResourceServer
-	readAt  time.Time
+	list    func(context.Context) ([]storage.ResourceServer, error)
+	servers *memory[struct{}, []storage.ResourceServer]
 }
 
-// all returns the resource servers that are not disabled, read at most
-// catalogueLife ago, or afresh.
+// all returns the list, read at most catalogueLife ago, or afresh.
 func (c *catalogue) all(ctx context.Context, now time.Time, afresh bool) ([]storage.ResourceServer, error) {
-	if known, ok := c.remembered(now); ok && !afresh {
+	if known, ok := c.servers.get(struct{}{}, now); ok && !afresh {
 		return known, nil
 	}
 	servers, err := c.list(ctx)
@@ -40,18 +33,13 @@ func (c *catalogue) all(ctx context.Context, now time.Time, afresh bool) ([]stor
 		return nil, err
 	}
 	servers = slices.DeleteFunc(servers, func(rs storage.ResourceServer) bool { return !rs.DisabledAt.IsZero() })
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.servers, c.readAt = servers, now
+	c.servers.put(struct{}{}, servers, now)
 	return servers, nil
 }
 
-func (c *catalogue) remembered(now time.Time) ([]storage.ResourceServer, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	age := now.Sub(c.readAt)
-	return c.servers, !c.readAt.IsZero() && age >= 0 && age < catalogueLife
-}
+// catalogueRest is how long a list that was read afresh is not read again:
+// strangers may name resources that do not exist, all day.
+const catalogueRest = time.Second
 
 // errInvalidTarget is RFC 8707 section 2's.
 var errInvalidTarget = errors.New("authz: no such resource")
@@ -63,6 +51,9 @@ func (c *catalogue) audiences(ctx context.Context, requested []string, now time.
 		return nil, nil
 	}
 	for _, afresh := range []bool{false, true} {
+		if _, young := c.servers.within(struct{}{}, catalogueRest, now); afresh && young {
+			break
+		}
 		servers, err := c.all(ctx, now, afresh)
 		if err != nil {
 			return nil, err

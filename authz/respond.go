@@ -83,13 +83,17 @@ func (s *Server) refuseAndRecord(ctx context.Context, w http.ResponseWriter, d d
 	return s.refuse(w, d, e)
 }
 
-// record appends what was refused to an audit trail.
+// record appends what was refused to an audit trail; to the platform's, as far as
+// one address may fill it.
 func (s *Server) record(ctx context.Context, tenant storage.TenantID, client storage.ClientID, code string) error {
 	ev := audit.AuthorizeRefused(ctx, s.now(), client, code)
-	if tenant == "" {
-		return s.cfg.Store.AppendPlatformEvent(ctx, ev)
+	switch {
+	case tenant != "":
+		return s.cfg.Store.Tenant(tenant).AppendEvent(ctx, ev)
+	case !s.limiter.Allow(ctx, s.now(), "", ev.Kind+" "+code):
+		return nil
 	}
-	return s.cfg.Store.Tenant(tenant).AppendEvent(ctx, ev)
+	return s.cfg.Store.AppendPlatformEvent(ctx, ev)
 }
 
 // turnAway refuses a request that cannot be answered to a client: an error page,

@@ -23,12 +23,12 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	creds, err := clientauth.Read(r, form)
+	creds, err := s.credentials(r, form)
 	if err != nil {
 		return err
 	}
 	if err := s.revokeToken(r.Context(), creds, form.Get("token")); err != nil {
-		return err
+		return s.noted(r.Context(), creds, err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
@@ -58,9 +58,20 @@ func (s *Server) revokeToken(ctx context.Context, creds clientauth.Credentials, 
 // errOtherClient is the answer to who wants to revoke somebody else's token.
 var errOtherClient = refusal("unauthorized_client", "The token was issued to another client.")
 
+// notYours is the answer to who presents a token of another client: refused, or,
+// to the client of another tenant, as if there were none (RV-01).
+func notYours(c storage.Client, of storage.TenantID) error {
+	for _, bound := range []storage.TenantID{c.Owner, c.ServiceTenant} {
+		if bound != "" && bound != of {
+			return nil
+		}
+	}
+	return errOtherClient
+}
+
 func (s *Server) revokeFamily(ctx context.Context, client storage.Client, live *storage.LiveRefresh) error {
 	if live.Client != client.ID {
-		return errOtherClient
+		return notYours(client, live.Tenant.ID)
 	}
 	ctx = audit.WithActor(ctx, audit.ActorClient, string(client.ID))
 	ev := audit.GrantRevoked(ctx, s.now(), live.Family.ID, audit.ActorClient, "revoked_by_client")
@@ -69,7 +80,7 @@ func (s *Server) revokeFamily(ctx context.Context, client storage.Client, live *
 
 func (s *Server) revokeAccess(ctx context.Context, client storage.Client, live *storage.LiveToken) error {
 	if live.Client != client.ID {
-		return errOtherClient
+		return notYours(client, live.Life.TenantID)
 	}
 	ev := audit.TokenRevoked(ctx, s.now(), live.AccessToken)
 	return revocation(s.cfg.Store.Tenant(live.Life.TenantID).RevokeToken(ctx, live.Ref, s.now(), ev))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -62,6 +63,8 @@ type Store interface {
 	AuthorizeView(ctx context.Context, client storage.ClientID, redirectHost, resource string, handles [][]byte) (storage.Client, []storage.LiveSession, error)
 	// Client is that of [storage.ClientReader].
 	Client(ctx context.Context, id storage.ClientID) (storage.Client, error)
+	// TenantByID is that of [storage.TenantReader].
+	TenantByID(ctx context.Context, id storage.TenantID) (storage.Tenant, error)
 	// ListResourceServers is that of [storage.ResourceServerReader].
 	ListResourceServers(ctx context.Context) ([]storage.ResourceServer, error)
 	// AppendPlatformEvent is that of [storage.PlatformLog].
@@ -88,8 +91,10 @@ type Server struct {
 	cfg       Config
 	base      string // path of the issuer, without a trailing slash
 	engine    *fosite.Fosite
-	views     *viewMemory
+	views     *memory[viewKey, view]
+	machines  *memory[machineKey, machine]
 	catalogue *catalogue
+	limiter   *audit.Limiter // of what strangers can put into the trail
 }
 
 // New returns an engine, or what is wrong with the configuration.
@@ -107,7 +112,14 @@ func New(cfg Config) (*Server, error) {
 	case len(cfg.SuccessorKey) < 32:
 		return nil, errors.New("authz: SuccessorKey must have at least 32 bytes")
 	}
-	s := &Server{cfg: cfg, base: u.EscapedPath(), views: newViewMemory(), catalogue: &catalogue{list: cfg.Store.ListResourceServers}}
+	s := &Server{
+		cfg: cfg, base: u.EscapedPath(),
+		views: newMemory[viewKey, view](viewLife), machines: newMemory[machineKey, machine](machineLife),
+		limiter: audit.NewLimiter(),
+		catalogue: &catalogue{
+			list: cfg.Store.ListResourceServers, servers: newMemory[struct{}, []storage.ResourceServer](catalogueLife),
+		},
+	}
 	s.engine = newEngine(strategy{successorKey: cfg.SuccessorKey}, idTokens{issuer: cfg.Issuer, signer: cfg.Signer})
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	creds, err := clientauth.Read(r, form)
+	creds, err := s.credentials(r, form)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	web.Annotate(r.Context(), "grant_type", form.Get("grant_type"))
 	answer, err := grant(r.Context(), form, creds)
 	if err != nil {
-		return err
+		return s.noted(r.Context(), creds, err)
 	}
 	w.Header().Set("Pragma", "no-cache")
 	return web.WriteJSON(w, http.StatusOK, answer)
@@ -115,11 +116,48 @@ func (s *Server) authenticate(ctx context.Context, creds clientauth.Credentials,
 	default:
 		return web.Unavailable(found)
 	}
-	ev := audit.ClientAuthFailed(ctx, s.now(), storage.ClientID(creds.ID))
+	return s.rejectClient(ctx, creds)
+}
+
+// rejectClient records a client that could not prove itself, or is disabled, and
+// returns what it gets.
+func (s *Server) rejectClient(ctx context.Context, creds clientauth.Credentials) error {
+	return s.recorded(ctx, clientauth.Invalid(creds), audit.ClientAuthFailed(ctx, s.now(), storage.ClientID(creds.ID)))
+}
+
+// recorded appends the event of a refusal to the platform's trail, as far as one
+// address may fill it, and returns the refusal.
+func (s *Server) recorded(ctx context.Context, refused *web.Error, ev storage.Event) error {
+	if !s.limiter.Allow(ctx, s.now(), "", ev.Kind+" "+refused.Code) {
+		return refused
+	}
 	if err := s.cfg.Store.AppendPlatformEvent(ctx, ev); err != nil {
 		return web.Unavailable(err)
 	}
-	return clientauth.Invalid(creds)
+	return refused
+}
+
+// unrecorded are refusals that the grants have not recorded themselves.
+var unrecorded = []string{"unauthorized_client", "invalid_scope", "invalid_target"}
+
+// noted records a refusal of what a client may not have, unless it is recorded.
+func (s *Server) noted(ctx context.Context, creds clientauth.Credentials, err error) error {
+	var refused *web.Error
+	if !errors.As(err, &refused) || !slices.Contains(unrecorded, refused.Code) {
+		return err
+	}
+	return s.recorded(ctx, refused, audit.TokenRefused(ctx, s.now(), storage.ClientID(creds.ID), refused.Code))
+}
+
+// credentials are those of a request; what is malformed about them is
+// recorded as a client that could not prove itself.
+func (s *Server) credentials(r *http.Request, form web.Form) (clientauth.Credentials, error) {
+	creds, err := clientauth.Read(r, form)
+	var refused *web.Error
+	if errors.As(err, &refused) && refused.Code == "invalid_client" {
+		return creds, s.recorded(r.Context(), refused, audit.ClientAuthFailed(r.Context(), s.now(), storage.ClientID(creds.ID)))
+	}
+	return creds, err
 }
 
 // run lets fosite decide about a token request whose every parameter we have

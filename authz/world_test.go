@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,8 +20,6 @@ import (
 
 	"github.com/watchgate/watchgate/authz"
 	"github.com/watchgate/watchgate/internal/origin"
-	"github.com/watchgate/watchgate/internal/seal"
-	"github.com/watchgate/watchgate/internal/signer"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -39,44 +36,6 @@ const (
 )
 
 var start = time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-
-// keys are one signer for all tests: making RSA keys takes longer than any of
-// them.
-var keys *signer.Signer
-
-func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "authz")
-	fatal(err)
-	defer os.RemoveAll(dir)
-	store := open(filepath.Join(dir, "keys.db"), func(int) {})
-	defer store.Close()
-	masters, err := seal.Parse([]byte(seal.Generate()))
-	fatal(err)
-	sealer, err := seal.New(masters)
-	fatal(err)
-	keys, err = signer.New(context.Background(), signer.Config{
-		Keys: store, Sealer: sealer, Now: func() time.Time { return start }, Log: slog.New(slog.DiscardHandler),
-	})
-	fatal(err)
-	return m.Run()
-}
-
-func fatal(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func open(dsn string, count func(int)) *sqlstore.Store {
-	fatal(sqlstore.Migrate(context.Background(), dsn))
-	store, err := sqlstore.Open(context.Background(), sqlstore.Config{DSN: dsn, OnRoundTrip: count})
-	fatal(err)
-	return store
-}
 
 // world is a deployment on a real store: two tenants with people, apps and
 // resource servers, and the engine behind the real edge.
@@ -100,9 +59,17 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	dsn := filepath.Join(t.TempDir(), "watchgate.db")
+	fatal(migrate(dsn))
+	return newWorldOn(t, dsn)
+}
+
+func newWorldOn(t *testing.T, dsn string) *world {
+	t.Helper()
 	w := &world{T: t, clock: start, browse: &browser{}}
-	w.store = open(filepath.Join(t.TempDir(), "watchgate.db"), func(int) { w.trips.Add(1) })
+	w.store = open(dsn, func(int) { w.trips.Add(1) })
 	t.Cleanup(func() { _ = w.store.Close() })
+	w.must(w.store.Prepare(t.Context(), start))
 	w.people()
 	w.apps()
 	w.mount(issuer)
@@ -344,8 +311,20 @@ func (w *world) approve(ls storage.LiveSession) *httptest.ResponseRecorder {
 
 func (w *world) finish(req storage.AuthorizeRequest, ls storage.LiveSession, asked bool) *httptest.ResponseRecorder {
 	w.Helper()
+	var approved int64
+	if asked {
+		c, err := w.store.Client(w.Context(), req.Client)
+		w.must(err)
+		approved = c.Version
+	}
+	return w.finishAs(req, ls, approved)
+}
+
+// finishAs is finish by a person who saw the client at that version.
+func (w *world) finishAs(req storage.AuthorizeRequest, ls storage.LiveSession, approved int64) *httptest.ResponseRecorder {
+	w.Helper()
 	rec, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/login/x/consent", nil)
-	if err := w.engine.Approve(rec, r, req, ls, asked); err != nil {
+	if err := w.engine.Approve(rec, r, req, ls, approved); err != nil {
 		e := web.AsError(err)
 		rec.WriteHeader(e.Status)
 		fmt.Fprint(rec, e.Code)
@@ -425,86 +404,4 @@ func (w *world) tokens(rec *httptest.ResponseRecorder) tokens {
 		w.Fatalf("status %d with error %q", rec.Code, t.Error)
 	}
 	return t
-}
-
-// granted is the token response to a good code flow of the web app.
-func (w *world) granted(pairs ...string) tokens {
-	w.Helper()
-	got := w.tokens(w.post("/oauth2/token", redemption(w.code(request(pairs...))), as("web")))
-	if got.Error != "" {
-		w.Fatalf("token endpoint: %s %s", got.Error, got.Text)
-	}
-	return got
-}
-
-func (w *world) refresh(refresh, client string, pairs ...string) tokens {
-	w.Helper()
-	return w.tokens(w.post("/oauth2/token", form(append([]string{"grant_type", "refresh_token", "refresh_token", refresh}, pairs...)...), as(client)))
-}
-
-// alive reports whether an access token is live, as a resource server would see
-// it.
-func (w *world) alive(access string) bool {
-	w.Helper()
-	ref, err := token.Parse(token.Access, access)
-	w.must(err)
-	_, live, err := w.store.FindAccess(context.Background(), "", ref)
-	w.must(err)
-	return live != nil && live.Dead(w.now()) == ""
-}
-
-// claims are those of an ID token, whose signature is checked.
-func (w *world) claims(id string) map[string]any {
-	w.Helper()
-	payload, err := keys.Verify(context.Background(), id)
-	w.must(err)
-	var c map[string]any
-	w.must(json.Unmarshal(payload, &c))
-	return c
-}
-
-// recorded counts the events of a kind in acme's and the platform's trail.
-func (w *world) recorded(kind string) int {
-	w.Helper()
-	ctx := context.Background()
-	events, err := w.store.Tenant(w.acme.ID).Events(ctx, "", 1000)
-	w.must(err)
-	platform, err := w.store.PlatformEvents(ctx, "", 1000)
-	w.must(err)
-	n := 0
-	for _, ev := range append(events, platform...) {
-		if ev.Kind == kind {
-			n++
-		}
-	}
-	return n
-}
-
-// refused checks a token endpoint's refusal.
-func (w *world) refused(rec *httptest.ResponseRecorder, status int, code string) {
-	w.Helper()
-	got := w.tokens(rec)
-	if rec.Code != status || got.Error != code {
-		w.Errorf("got %d %q (%s), want %d %q", rec.Code, got.Error, got.Text, status, code)
-	}
-	if c := rec.Header().Get("Cache-Control"); c != "no-store" {
-		w.Errorf("Cache-Control = %q, want no-store", c)
-	}
-}
-
-// page checks that a request ended on an error page, at nobody's address.
-func (w *world) page(rec *httptest.ResponseRecorder) {
-	w.Helper()
-	if rec.Code != http.StatusBadRequest || rec.Header().Get("Location") != "" || !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/html") {
-		w.Errorf("status %d, Location %q, type %q; want an error page", rec.Code, rec.Header().Get("Location"), rec.Header().Get("Content-Type"))
-	}
-}
-
-// sentBack checks that a request was refused at the client's address.
-func (w *world) sentBack(rec *httptest.ResponseRecorder, code string) {
-	w.Helper()
-	got := w.response(rec, callback)
-	if got.Get("error") != code || got.Has("code") || got.Get("iss") != issuer {
-		w.Errorf("response %v, want error=%s with iss", got, code)
-	}
 }

@@ -2,6 +2,7 @@ package introspect
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/watchgate/watchgate/storage"
@@ -63,6 +64,8 @@ var inactive = []byte(`{"active":false}`)
 // writeInactive is the one answer for whatever is not active.
 func writeInactive(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
+	// Said here, because an answer that is flushed gets none of net/http.
+	w.Header().Set("Content-Length", strconv.Itoa(len(inactive)))
 	w.WriteHeader(http.StatusOK)
 	// Whoever went away before the answer was written needs no other.
 	_, _ = w.Write(inactive)

@@ -37,15 +37,21 @@ func (q question) decide() (scopes []string, why string) {
 	return q.scopes()
 }
 
+// Reasons that are recorded.
+const (
+	otherTenant   = "other_tenant"
+	foreignServer = "resource_server_of_other_tenant"
+)
+
 // elsewhere says why a live token is not for this API call: it is another
 // tenant's, or meant for another resource server.
 func (q question) elsewhere() string {
 	tenant, life := q.form.Get("tenant"), q.token.Life
 	switch {
 	case q.rs.TenantID != "" && q.rs.TenantID != life.TenantID:
-		return "resource_server_of_other_tenant"
+		return foreignServer
 	case tenant != "" && tenant != life.TenantSlug && tenant != string(life.TenantID):
-		return "other_tenant"
+		return otherTenant
 	case q.form.Blank["tenant"]:
 		// Whoever names a tenant and forgets which must not get an answer for all.
 		return "tenant_blank"

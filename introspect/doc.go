@@ -12,6 +12,10 @@
 //	scope=a b          what the API call needs: a token without all of them is
 //	                   inactive, and the answer's scope is narrowed to them.
 //
+// A live token that is asked about for another tenant than its own is inactive
+// like any other, and cross_tenant.denied in its tenant's trail (TN-12), once a
+// minute for each resource server and name.
+//
 // It does not know SQL (package sqlstore), how tokens are issued (package
 // authz), or their format (package token). A cache goes in front of [Lookup].
 package introspect

@@ -4,15 +4,18 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/storage"
@@ -42,9 +45,9 @@ func TestClientCredentialsTokenHasTheClientAsSubject(t *testing.T) {
 	s := token.New(token.Access, start.Add(time.Hour))
 	ref, err := token.Parse(token.Access, s)
 	must(t, err)
-	must(t, w.store.Tenant(w.acme.ID).IssueToken(context.Background(), storage.AccessToken{
+	must(t, w.store.Tenant(w.acme.ID).IssueToken(context.Background(), storage.IssueToken{Token: storage.AccessToken{
 		Ref: ref, ID: "tok_2", Client: w.m2m.ID, Scopes: []string{"monitor:read"}, IssuedAt: start, ExpiresAt: start.Add(time.Hour),
-	}, event("token.issued")))
+	}, ClientVersion: w.m2m.Version, TenantVersion: w.acme.Version}, event("token.issued")))
 	want := `{"active":true,"scope":"monitor:read","client_id":"demo-m2m","token_type":"Bearer","exp":1795347000,"iat":1795343400,` +
 		`"nbf":1795343400,"sub":"demo-m2m","aud":"https://api.example.com","iss":"https://auth.example.com","jti":"tok_2",` +
 		`"tenant_id":"` + string(w.acme.ID) + `","tenant":"acme"}`
@@ -175,7 +178,7 @@ func TestInactiveIsOneAnswer(t *testing.T) {
 }
 
 var inactiveHeader = http.Header{
-	"Content-Type": {"application/json"}, "Cache-Control": {"no-store"},
+	"Content-Type": {"application/json"}, "Content-Length": {"16"}, "Cache-Control": {"no-store"},
 	"X-Content-Type-Options": {"nosniff"}, "X-Frame-Options": {"DENY"}, "Referrer-Policy": {"no-referrer"},
 	"Cross-Origin-Opener-Policy": {"same-origin"},
 	"Content-Security-Policy":    {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
@@ -186,6 +189,26 @@ func (w *world) revoke(s string) string {
 	must(w.t, err)
 	must(w.t, w.store.Tenant(w.acme.ID).RevokeToken(context.Background(), ref, start, event("token.revoked")))
 	return s
+}
+
+// One statement decides, on each engine.
+func TestRoundTrips(t *testing.T) {
+	for engine, dsn := range map[string]string{"SQLite": filepath.Join(t.TempDir(), "watchgate.db"), "PostgreSQL": pgtest.Database(t)} {
+		t.Run(engine, func(t *testing.T) {
+			w := newWorldOn(t, dsn)
+			good := w.issue(plain)
+			for name, form := range map[string]url.Values{
+				"active": tok(good), "with tenant and scope": {"token": {good}, "tenant": {"acme"}, "scope": {"monitor:read"}},
+				"unknown": tok(token.New(token.Access, start.Add(time.Hour))), "scope that is missing": {"token": {good}, "scope": {"x"}},
+			} {
+				before := w.statements.Load()
+				rec := w.ask(form)
+				if n := w.statements.Load() - before; n != 1 || rec.Code != 200 {
+					t.Errorf("%s: %d, %d statements, want 1", name, rec.Code, n)
+				}
+			}
+		})
+	}
 }
 
 func TestWhatIsNoAccessTokenCostsNoQuery(t *testing.T) {
@@ -238,6 +261,15 @@ func TestIntrospectionWithoutTheRightCredentials(t *testing.T) {
 	w := newWorld(t)
 	w.resourceServer("off-api", func(rs *storage.ResourceServer) { rs.DisabledAt = start })
 	w.resourceServer("old-api", func(rs *storage.ResourceServer) { rs.Secrets[0].ExpiresAt = start })
+	asserted := func(client, jwt string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Header.Del("Authorization")
+			body(r, url.Values{
+				"token": {"x"}, "client_id": {client}, "client_assertion": {jwt},
+				"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+			})
+		}
+	}
 	s := w.issue(plain)
 	const basic, bearer = `Basic realm="watchgate"`, `Bearer error="invalid_token"`
 	for name, c := range map[string]struct {
@@ -245,20 +277,24 @@ func TestIntrospectionWithoutTheRightCredentials(t *testing.T) {
 		status     int
 		code, auth string
 	}{
-		"none":               {func(r *http.Request) { r.Header.Del("Authorization") }, 401, "invalid_client", basic},
-		"wrong secret":       {as("demo-api", "wrong"), 401, "invalid_client", basic},
-		"empty secret":       {as("demo-api", ""), 401, "invalid_client", basic},
-		"unknown":            {as("nobody", secret), 401, "invalid_client", basic},
-		"disabled":           {as("off-api", secret), 401, "invalid_client", basic},
-		"expired secret":     {as("old-api", secret), 401, "invalid_client", basic},
-		"an OAuth client":    {as("demo-m2m", secret), 401, "invalid_client", basic},
-		"NUL in the id":      {as("demo-api%00", secret), 401, "invalid_client", basic},
-		"an access token":    {func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+s) }, 401, "invalid_token", bearer},
-		"two headers":        {func(r *http.Request) { r.Header.Add("Authorization", "Basic eDp5") }, 400, "invalid_request", ""},
-		"GET":                {func(r *http.Request) { r.Method = "GET" }, 405, "invalid_request", ""},
-		"token in the query": {func(r *http.Request) { r.URL.RawQuery = "token=" + s }, 400, "invalid_request", ""},
-		"JSON":               {func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }, 400, "invalid_request", ""},
-		"cookie is no use":   {func(r *http.Request) { r.Header.Del("Authorization"); r.Header.Set("Cookie", "a=b") }, 401, "invalid_client", basic},
+		"none":                   {func(r *http.Request) { r.Header.Del("Authorization") }, 401, "invalid_client", basic},
+		"wrong secret":           {as("demo-api", "wrong"), 401, "invalid_client", basic},
+		"empty secret":           {as("demo-api", ""), 401, "invalid_client", basic},
+		"unknown":                {as("nobody", secret), 401, "invalid_client", basic},
+		"disabled":               {as("off-api", secret), 401, "invalid_client", basic},
+		"expired secret":         {as("old-api", secret), 401, "invalid_client", basic},
+		"an OAuth client":        {as("demo-m2m", secret), 401, "invalid_client", basic},
+		"NUL in the id":          {as("demo-api%00", secret), 401, "invalid_client", basic},
+		"an access token":        {func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+s) }, 401, "invalid_token", bearer},
+		"two headers":            {func(r *http.Request) { r.Header.Add("Authorization", "Basic eDp5") }, 400, "invalid_request", ""},
+		"GET":                    {func(r *http.Request) { r.Method = "GET" }, 405, "invalid_request", ""},
+		"token in the query":     {func(r *http.Request) { r.URL.RawQuery = "token=" + s }, 400, "invalid_request", ""},
+		"JSON":                   {func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }, 400, "invalid_request", ""},
+		"cookie is no use":       {func(r *http.Request) { r.Header.Del("Authorization"); r.Header.Set("Cookie", "a=b") }, 401, "invalid_client", basic},
+		"only a name":            {func(r *http.Request) { asserted("demo-api", "")(r); body(r, url.Values{"client_id": {"demo-api"}}) }, 401, "invalid_client", basic},
+		"a client_secret_jwt":    {asserted("demo-api", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"), 401, "invalid_client", ""},
+		"an unsigned JWT":        {asserted("demo-api", "eyJhbGciOiJub25lIn0.e30."), 401, "invalid_client", ""},
+		"Basic and an assertion": {func(r *http.Request) { asserted("demo-api", "x")(r); r.SetBasicAuth("demo-api", secret) }, 400, "invalid_request", ""},
 		"basic is not decoded": {func(r *http.Request) {
 			r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("demo-api")))
 		}, 401, "invalid_client", basic},
@@ -269,6 +305,32 @@ func TestIntrospectionWithoutTheRightCredentials(t *testing.T) {
 		}
 		if strings.Contains(rec.Body.String(), "active") {
 			t.Errorf("%s: says something about the token: %s", name, rec.Body)
+		}
+	}
+}
+
+// body replaces the body of a request.
+func body(r *http.Request, form url.Values) {
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Encode())), int64(len(form.Encode()))
+}
+
+// CA-09: while a secret is replaced, both are good; one whose time is over is not.
+func TestTwoSecretsDuringRotation(t *testing.T) {
+	w := newWorld(t)
+	w.resourceServer("turning", func(rs *storage.ResourceServer) {
+		rs.Secrets = []storage.Secret{token.Seal("old", start, start.Add(time.Minute)), token.Seal("new", start, time.Time{})}
+	})
+	s := w.issue(plain)
+	for _, c := range []struct {
+		secret string
+		pass   time.Duration
+		status int
+	}{{"old", 0, 200}, {"new", 0, 200}, {"old", time.Minute, 401}, {"new", 0, 200}} {
+		w.clock = w.clock.Add(c.pass)
+		for _, form := range []url.Values{tok(s), tok("garbage")} {
+			if rec := w.ask(form, as("turning", c.secret)); rec.Code != c.status {
+				t.Errorf("%s: %d, want %d", c.secret, rec.Code, c.status)
+			}
 		}
 	}
 }

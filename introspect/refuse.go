@@ -2,13 +2,16 @@ package introspect
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/clientauth"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
 )
 
 // refuse records that somebody asked who may not, and returns the refusal. Each
@@ -17,15 +20,48 @@ import (
 func (s *Server) refuse(ctx context.Context, c clientauth.Credentials, err error) error {
 	refusal := web.AsError(err)
 	now := s.cfg.Now()
-	from := origin.From(ctx).IP
-	if refusal.Status != http.StatusUnauthorized || s.recorded.has(now, from, refusal.Code) {
+	if refusal.Status != http.StatusUnauthorized || !s.recorded.Allow(ctx, now, "", refusal.Code) {
 		return refusal
 	}
-	s.recorded.add(now, from, refusal.Code)
 	ev := audit.IntrospectionRefused(ctx, now, c.ID, refusal.Code)
-	if err := s.cfg.Store.AppendPlatformEvent(ctx, ev); err != nil {
-		// The refusal changed nothing, so that it stands without its record.
+	s.lost(ctx, ev, s.cfg.Store.AppendPlatformEvent(ctx, ev))
+	return refusal
+}
+
+// lost logs an event that could not be stored. What it is about changed nothing,
+// so that the answer stands without its record.
+func (s *Server) lost(ctx context.Context, ev storage.Event, err error) {
+	if err != nil {
 		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "audit event lost", slog.String("kind", ev.Kind), slog.String("cause", err.Error()))
 	}
-	return refusal
+}
+
+// denied records, in the trail of a live token's tenant, that the token was
+// presented where another tenant was named (TN-12). The answer is on its way by
+// then: that something was stored must not show that there is such a token.
+func (s *Server) denied(ctx context.Context, w http.ResponseWriter, q question) {
+	tenant := q.token.Life.TenantID
+	named := q.form.Get("tenant")
+	if named == "" {
+		named = string(q.rs.TenantID)
+	}
+	if !s.crossed.Allow(origin.With(ctx, origin.Origin{}), q.now, string(tenant), string(q.rs.ID)+" "+s.place(named)) {
+		return
+	}
+	// What cannot flush sends the answer when the handler is done.
+	_ = http.NewResponseController(w).Flush()
+	// Who has the answer may go, and the record is made all the same.
+	ctx = context.WithoutCancel(ctx)
+	ev := audit.CrossTenantDenied(ctx, q.now, named, string(q.rs.ID))
+	s.lost(ctx, ev, s.cfg.Store.Tenant(tenant).AppendEvent(ctx, ev))
+}
+
+// places is how many names of other tenants one resource server's denials have
+// room for, in one tenant's trail, in a minute.
+const places = 16
+
+// place puts a name into one of the places: who has a token and an API that
+// takes the tenant from the address can make up names without end.
+func (s *Server) place(name string) string {
+	return strconv.FormatUint(maphash.String(s.seed, name)%places, 10)
 }

@@ -3,11 +3,13 @@ package introspect
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/clientauth"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
@@ -27,9 +29,11 @@ type Callers interface {
 	ResourceServer(ctx context.Context, id storage.ResourceServerID) (storage.ResourceServer, error)
 }
 
-// Trail records that somebody asked who may not.
+// Trail records that somebody asked who may not, and, in the tenant's own trail,
+// that a token was used where another tenant was named.
 type Trail interface {
 	AppendPlatformEvent(ctx context.Context, ev storage.Event) error
+	storage.TenantOpener
 }
 
 // Store is what an introspection needs of the store.
@@ -52,7 +56,9 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	known    *recent // credentials that were good lately
-	recorded *recent // addresses of refused callers that are in the trail lately
+	recorded *audit.Limiter
+	crossed  *audit.Limiter
+	seed     maphash.Seed
 }
 
 // New returns a Server.
@@ -66,7 +72,9 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, known: newRecent(), recorded: newRecent()}
+	return &Server{
+		cfg: cfg, known: newRecent(), recorded: audit.NewLimiter(), crossed: audit.NewLimiter(), seed: maphash.MakeSeed(),
+	}
 }
 
 // Mount adds POST /oauth2/introspect.
@@ -177,7 +185,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, q question) erro
 	scopes, why := q.decide()
 	if why != "" {
 		web.Annotate(r.Context(), "inactive", why)
-		return writeInactive(w)
+		err := writeInactive(w)
+		if why == otherTenant || why == foreignServer {
+			s.denied(r.Context(), w, q)
+		}
+		return err
 	}
 	web.Annotate(r.Context(), "tenant_id", string(q.token.Life.TenantID))
 	return web.WriteJSON(w, http.StatusOK, s.describe(q, scopes))

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect"
@@ -46,15 +47,23 @@ type world struct {
 	api          storage.ResourceServer
 }
 
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOn(t, filepath.Join(t.TempDir(), "watchgate.db"))
+}
+
+func newWorldOn(t *testing.T, dsn string) *world {
+	t.Helper()
 	w := &world{t: t, clock: start}
-	ctx, dsn := context.Background(), filepath.Join(t.TempDir(), "watchgate.db")
+	ctx := context.Background()
 	must(t, sqlstore.Migrate(ctx, dsn))
 	var err error
 	w.store, err = sqlstore.Open(ctx, sqlstore.Config{DSN: dsn, OnRoundTrip: func(n int) { w.statements.Add(int64(n)) }})
 	must(t, err)
 	t.Cleanup(func() { must(t, w.store.Close()) })
+	must(t, w.store.Prepare(ctx, start))
 	w.people(ctx)
 	w.apps(ctx)
 	w.mount(introspect.Config{Store: w.store})
@@ -137,6 +146,9 @@ func (w *world) issue(change func(*storage.AccessToken)) string {
 	}}, event("code.redeemed")))
 	return secret
 }
+
+// logger writes to the world's log.
+func (w *world) logger() *slog.Logger { return web.NewLog(&w.log, slog.LevelInfo) }
 
 func plain(*storage.AccessToken) {}
 
