@@ -194,7 +194,7 @@ var badHeaders = map[string][][2]string{
 	"multipart":                 {{"Content-Type", "multipart/form-data; boundary=x"}},
 	"a charset":                 {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-16"}},
 	"compression":               {{"Content-Encoding", "gzip"}},
-	"broken cookies":            {{"Cookie", "wg_browser=\"; wg_session_=x; wg_session_ten_1=" + strings.Repeat("%", 43) + "; ;=;"}},
+	"broken cookies":            {{"Cookie", "wg_login_log_1=\"; wg_session_=x; wg_session_ten_1=" + strings.Repeat("%", 43) + "; ;=;"}},
 	"500 cookies":               {{"Cookie", strings.Repeat("wg_session_ten_x=0123456789012345678901234567890123456789012; ", 200)}},
 	"method override":           {{"X-HTTP-Method-Override", "DELETE"}},
 	"a foreign host":            {{"X-Forwarded-Host", "evil.test"}, {"Forwarded", "host=evil.test"}},
