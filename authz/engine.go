@@ -31,15 +31,18 @@ func newEngine(tokens strategy, ids idTokens) *fosite.Fosite {
 		ClientAuthenticationStrategy: authenticated,
 		SanitationWhiteList:          []string{"code", "redirect_uri", "code_challenge", "code_challenge_method"},
 	}
-	cfg := &config{base}
-	base.AuthorizeEndpointHandlers, base.TokenEndpointHandlers = handlers(cfg, tokens, ids)
+	cfg := &config{Config: base}
+	base.AuthorizeEndpointHandlers, cfg.grants = handlers(cfg, tokens, ids)
 	return fosite.NewOAuth2Provider(adapter{}, cfg)
 }
 
-// handlers returns the grants, in the order in which they must run: what issues
+// grants are the handlers of each grant type.
+type grants struct{ code, refresh, machine fosite.TokenEndpointHandlers }
+
+// handlers returns the grants, each in the order in which they must run: what issues
 // the code before what binds to it, what issues the access token before what
 // hashes it.
-func handlers(cfg *config, tokens strategy, ids idTokens) (fosite.AuthorizeEndpointHandlers, fosite.TokenEndpointHandlers) {
+func handlers(cfg *config, tokens strategy, ids idTokens) (fosite.AuthorizeEndpointHandlers, grants) {
 	store := adapter{}
 	issuer := &openid.IDTokenHandleHelper{IDTokenStrategy: ids}
 	code := &oauth2.AuthorizeExplicitGrantHandler{
@@ -61,11 +64,31 @@ func handlers(cfg *config, tokens strategy, ids idTokens) (fosite.AuthorizeEndpo
 	oidcRefresh := &openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: issuer, Config: cfg}
 	proof := &pkce.Handler{AuthorizeCodeStrategy: tokens, Storage: store, Config: cfg}
 	return fosite.AuthorizeEndpointHandlers{code, oidcCode, proof},
-		fosite.TokenEndpointHandlers{code, machine, refresh, oidcCode, oidcRefresh, proof}
+		grants{
+			code:    fosite.TokenEndpointHandlers{code, oidcCode, proof},
+			refresh: fosite.TokenEndpointHandlers{refresh, oidcRefresh},
+			machine: fosite.TokenEndpointHandlers{machine},
+		}
 }
 
 // config is fosite's configuration, with what depends on the request.
-type config struct{ *fosite.Config }
+type config struct {
+	*fosite.Config
+	grants grants
+}
+
+// GetTokenEndpointHandlers returns those of what was presented, which the unit
+// knows: no grant can be answered by the handlers of another, and none is asked
+// in vain (fosite collects a stack trace for each that says no).
+func (c *config) GetTokenEndpointHandlers(ctx context.Context) fosite.TokenEndpointHandlers {
+	switch u := unitFrom(ctx); {
+	case u.code != nil:
+		return c.grants.code
+	case u.refresh != nil:
+		return c.grants.refresh
+	}
+	return c.grants.machine
+}
 
 // GetEnforcePKCE demands PKCE of everybody but the confidential clients that are
 // registered without it (D9).

@@ -296,6 +296,14 @@ func TestPagesRefuseToLeadToAScript(t *testing.T) {
 	}
 }
 
+func TestIssuerOfTheWelcomePageIsAWebAddress(t *testing.T) {
+	for _, issuer := range []string{"", "/", "com.example.app:/x", "ftp://auth.example"} {
+		if err := Welcome(io.Discard, WelcomePage{Issuer: issuer}); !errors.Is(err, ErrUnsafeURL) {
+			t.Errorf("%q: %v", issuer, err)
+		}
+	}
+}
+
 func TestErrorLinksBelongToCodesThatHaveWords(t *testing.T) {
 	for code := range errorLinks {
 		path, label := ErrorLink(code)

@@ -42,7 +42,7 @@ func build(d *deployment) (handlers, error) {
 	}
 	mux := web.NewMux(web.Config{
 		Log: d.log, Now: now, Hosts: hostsOf(u), TrustedProxies: d.cfg.TrustedProxies,
-		HTTPS: u.Scheme == "https", ErrorPage: writeErrorPage, Registerer: d.metrics,
+		HTTPS: u.Scheme == "https", ErrorPage: errorPage(d.cfg.Issuer), Registerer: d.metrics,
 	})
 	people, err := newSignIn(d)
 	if err != nil {
@@ -100,14 +100,19 @@ func hostsOf(issuer *url.URL) []string {
 	return []string{issuer.Host, "127.0.0.1" + port, "localhost" + port, "[::1]" + port}
 }
 
-// writeErrorPage is how people see a refusal.
-func writeErrorPage(w http.ResponseWriter, r *http.Request, e *web.Error) {
-	page := templates.NewErrorPage(e.Code, origin.From(r.Context()).RequestID)
-	page.Detail = e.Note
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(e.Status)
-	if err := templates.Error(w, page); err != nil {
-		web.Annotate(r.Context(), "page", err.Error())
+// errorPage is how people see a refusal, with a way on where there is one.
+func errorPage(issuer string) web.ErrorWriter {
+	return func(w http.ResponseWriter, r *http.Request, e *web.Error) {
+		page := templates.NewErrorPage(e.Code, origin.From(r.Context()).RequestID)
+		page.Detail = e.Note
+		if path, label := templates.ErrorLink(e.Code); path != "" {
+			page.LinkURL, page.LinkLabel = issuer+path, label
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(e.Status)
+		if err := templates.Error(w, page); err != nil {
+			web.Annotate(r.Context(), "page", err.Error())
+		}
 	}
 }
 

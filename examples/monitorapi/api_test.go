@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
@@ -111,7 +113,7 @@ func (w *world) issue(tenant string, scopes ...string) string {
 	a := storage.AccessToken{
 		Ref: ref, ID: storage.NewTokenID(now), Client: storage.ClientID("m2m-" + tenant), Scopes: scopes, IssuedAt: now, ExpiresAt: now.Add(time.Hour),
 	}
-	must(w.t, w.store.Tenant(w.tenants[tenant]).IssueToken(w.t.Context(), a, audit.TokenIssued(w.t.Context(), now, a)))
+	must(w.t, w.store.Tenant(w.tenants[tenant]).IssueToken(w.t.Context(), storage.IssueToken{Token: a, ClientVersion: 1, TenantVersion: 1}, audit.TokenIssued(w.t.Context(), now, a)))
 	return raw
 }
 
@@ -212,6 +214,9 @@ func TestCallWithoutCredentialsGetsNoErrorCode(t *testing.T) {
 		if call.status != http.StatusUnauthorized || !strings.HasPrefix(challenge, "Bearer ") || strings.Contains(challenge, "error") {
 			t.Errorf("%s: %d %q, want 401 and a challenge without error", name, call.status, challenge)
 		}
+		if diff := cmp.Diff(map[string]any{"message": "an access token is needed: Authorization: Bearer ..."}, call.members(t)); diff != "" {
+			t.Errorf("%s: body (-want +got):\n%s", name, diff)
+		}
 	}
 	if n := w.asked.Load(); n != 0 {
 		t.Errorf("%d introspections of nothing", n)
@@ -271,6 +276,10 @@ func TestMissingScopeIsNamed(t *testing.T) {
 			`scope="` + c.needed + `", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"`
 		if challenge := got.header.Get("WWW-Authenticate"); got.status != 403 || challenge != want {
 			t.Errorf("%s %s with %s: %d\n got %s\nwant %s", c.method, c.path, c.held, got.status, challenge, want)
+		}
+		body := map[string]any{"error": "insufficient_scope", "error_description": "the access token lacks a scope"}
+		if diff := cmp.Diff(body, got.members(t)); diff != "" {
+			t.Errorf("%s %s: body (-want +got):\n%s", c.method, c.path, diff)
 		}
 		for _, enough := range []string{c.needed, "monitoring:admin"} {
 			if got := w.do(c.method, "/t/acme/"+c.path, c.body, append(with(w.issue("acme", enough)), json...)...); got.status/100 != 2 {
@@ -385,7 +394,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	if got := w.do("HEAD", "/t/acme/monitors", "", with(raw)...); got.status != 200 || got.body != "" {
 		t.Errorf("HEAD: %d %q", got.status, got.body)
 	}
-	for _, path := range []string{"/t/acme/users", "/t/acme", "/t/", "/nothing"} {
+	for _, path := range []string{"/t/acme/users", "/t/acme", "/t/"} {
 		if got := w.do("GET", path, "", with(raw)...); got.status != 404 {
 			t.Errorf("%s: %d, want 404", path, got.status)
 		}

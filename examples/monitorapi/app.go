@@ -23,6 +23,7 @@ type app struct {
 	client  *client
 	memory  *memory
 	tenants []string
+	names   map[string]string // of tenants, by slug
 	people  []templates.DemoPerson
 	http    *http.Client
 	now     func() time.Time
@@ -35,7 +36,7 @@ func newApp(cfg Config) *app {
 		client: &client{
 			issuer: cfg.Issuer, id: cfg.ClientID, redirectURI: cfg.BaseURL + "/callback", http: cfg.HTTPClient, now: cfg.Now,
 		},
-		memory: newMemory(cfg.Now), tenants: cfg.Tenants, people: cfg.People, http: cfg.HTTPClient, now: cfg.Now, log: cfg.Log,
+		memory: newMemory(cfg.Now), tenants: cfg.Tenants, names: cfg.TenantNames, people: cfg.People, http: cfg.HTTPClient, now: cfg.Now, log: cfg.Log,
 	}
 }
 
@@ -45,39 +46,45 @@ func (a *app) mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /start", a.start)
 	mux.HandleFunc("GET /callback", a.callback)
 	mux.Handle("POST /signout", guard.Handler(http.HandlerFunc(a.signOut)))
+	mux.HandleFunc("/", a.nothing)
 }
 
 // index shows the invitation, or what the token opens.
 func (a *app) index(w http.ResponseWriter, r *http.Request) {
 	page := templates.DemoAppPage{AppName: appName, SignInURL: "/start", People: a.people}
+	a.note(r, &page)
 	if s := a.memory.find(a.handle(r)); s != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		page.Problem, s.problem = shown(s.problem), nil
+		if s.problem != nil {
+			page.Problem, s.problem = s.problem, nil
+		}
 		if s.tokens.Access != "" {
 			a.fill(r.Context(), &page, s)
+		}
+		if page.User != nil {
+			page.SignedOut = nil // an old link, or somebody else's
 		}
 	}
 	a.render(w, page)
 }
 
-func shown(p *oauthProblem) *templates.DemoProblem {
-	if p == nil {
-		return nil
-	}
-	return &templates.DemoProblem{Code: p.Code, Description: p.Description}
-}
-
 func (a *app) render(w http.ResponseWriter, page templates.DemoAppPage) {
 	var buf bytes.Buffer
-	if err := templates.DemoApp(&buf, page); err != nil {
+	err := templates.DemoApp(&buf, page)
+	a.write(w, http.StatusOK, &buf, err)
+}
+
+func (a *app) write(w http.ResponseWriter, status int, page *bytes.Buffer, err error) {
+	if err != nil {
 		a.log.Error("the page cannot be rendered", slog.Any("err", err))
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
 	// The status is written: a browser that went away is nobody to tell.
-	_, _ = buf.WriteTo(w)
+	_, _ = page.WriteTo(w)
 }
 
 // start sends the browser to the authorization server. A login_hint on its own
@@ -145,40 +152,40 @@ func (a *app) signIn(w http.ResponseWriter, browser string, t tokens, who identi
 	a.setHandle(w, handle)
 }
 
-// reject answers a callback that is nobody's. It changes no session.
-func (a *app) reject(w http.ResponseWriter, _ *http.Request) {
-	w.WriteHeader(http.StatusBadRequest)
-	a.render(w, templates.DemoAppPage{AppName: appName, SignInURL: "/start", People: a.people, Problem: &templates.DemoProblem{
-		Code: "invalid_request", Description: "This answer does not belong to a sign-in of this browser. Start again.",
-	}})
+// reject answers a callback that is nobody's. It changes no session, and takes
+// the code out of the address bar.
+func (a *app) reject(w http.ResponseWriter, r *http.Request) {
+	redirectToNote(w, r, noteForeignAnswer)
 }
 
 // fail shows a sign-in's error on the next page.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, s *session, err error) {
-	var p *oauthProblem
+	p := &oauthProblem{Code: "temporarily_unavailable", Description: "The authorization server does not answer as it should. Try again in a moment."}
 	if !errors.As(err, &p) {
 		a.log.ErrorContext(r.Context(), "a sign-in failed", slog.Any("err", err))
-		p = &oauthProblem{Code: "temporarily_unavailable", Description: "The authorization server does not answer as it should. Try again in a moment."}
 	}
 	s.mu.Lock()
-	s.problem = p
+	s.problem = &templates.DemoProblem{Title: "The sign-in did not succeed.", Code: p.Code, Description: p.Description}
 	s.mu.Unlock()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// signOut forgets the session here and revokes the grant there.
+// signOut forgets the session here and revokes the grant there. The session of
+// the authorization server is not the app's to end: the page links to where the
+// person can.
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
-	handle := a.handle(r)
+	handle, note := a.handle(r), noteSignedOut
 	if s := a.memory.find(handle); s != nil {
 		a.memory.close(handle)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := a.client.revoke(r.Context(), s.tokens); err != nil {
 			a.log.WarnContext(r.Context(), "the grant could not be revoked", slog.Any("err", err))
+			note = noteNotRevoked
 		}
 	}
 	a.setHandle(w, "")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	redirectToNote(w, r, note)
 }
 
 // others are the tenants that the page tries beside the person's own.

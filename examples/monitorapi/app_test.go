@@ -31,6 +31,7 @@ type provider struct {
 	live      map[string]bool // tokens
 	expires   int64           // seconds, of access tokens
 	userSub   string          // what userinfo says; the ID token says usr_alice
+	refusal   string          // error of every refresh; empty for none
 }
 
 func newProvider(t *testing.T) *provider {
@@ -41,7 +42,7 @@ func newProvider(t *testing.T) *provider {
 	t.Cleanup(p.server.Close)
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		base := p.server.URL
-		writeJSON(w, 200, metadata{base, base + "/authorize", base + "/token", base + "/userinfo", base + "/revoke"})
+		writeJSON(w, 200, metadata{base, base + "/authorize", base + "/token", base + "/userinfo", base + "/revoke", base + "/oauth2/logout"})
 	})
 	mux.HandleFunc("POST /token", p.token)
 	mux.HandleFunc("POST /revoke", func(_ http.ResponseWriter, r *http.Request) {
@@ -66,6 +67,10 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 	good := r.PostFormValue("code") == "good" && base64.RawURLEncoding.EncodeToString(sum[:]) == p.challenge
 	if grant == "refresh_token" {
 		good = p.live[r.PostFormValue("refresh_token")]
+	}
+	if grant == "refresh_token" && p.refusal != "" {
+		writeJSON(w, 400, oauthProblem{p.refusal, "no"})
+		return
 	}
 	if !good || r.PostFormValue("client_id") != "demo-spa" {
 		writeJSON(w, 400, oauthProblem{"invalid_grant", "no"})
@@ -102,6 +107,12 @@ func (p *provider) counted(what string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.count[what]
+}
+
+func (p *provider) refuse(code string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusal = code
 }
 
 func (p *provider) kill(prefix string) {
@@ -241,6 +252,12 @@ func TestAuthorizationRequestIsComplete(t *testing.T) {
 	}
 }
 
+// rejected: the callback was not acted on, and the browser is at an address that
+// holds nothing of it.
+func (r reply) rejected() bool {
+	return r.status == http.StatusSeeOther && r.header.Get("Location") == "/?note=foreign-answer"
+}
+
 // TestForeignAnswerIsNotActedOn: login CSRF and mix-up at the app.
 func TestForeignAnswerIsNotActedOn(t *testing.T) {
 	for name, change := range map[string][]string{
@@ -253,8 +270,12 @@ func TestForeignAnswerIsNotActedOn(t *testing.T) {
 	} {
 		v := newVisitor(t)
 		got := v.do("GET", v.answer(v.start("/start").Get("state"), change...))
-		if got.status != 400 || v.p.counted("authorization_code") != 0 || v.signedIn() || strings.Contains(got.body, "Call-this-number") {
+		if !got.rejected() || v.p.counted("authorization_code") != 0 || v.signedIn() {
 			t.Errorf("%s: %d, %d redemptions", name, got.status, v.p.counted("authorization_code"))
+		}
+		page := v.do("GET", got.header.Get("Location")).body
+		if !strings.Contains(page, "did not take the answer") || strings.Contains(page, "Call-this-number") {
+			t.Errorf("%s: the page after it does not say what happened, or says what a stranger wrote", name)
 		}
 	}
 }
@@ -265,11 +286,11 @@ func TestAnswerBelongsToTheBrowserThatAsked(t *testing.T) {
 	attacker := v.http
 	v.http = v.browser()
 	v.start("/start")
-	if got := v.do("GET", answer); got.status != 400 || v.signedIn() {
+	if got := v.do("GET", answer); !got.rejected() || v.signedIn() {
 		t.Errorf("the victim's browser took the attacker's answer: %d", got.status)
 	}
 	v.http = attacker
-	if got := v.do("GET", answer+"&state=x"); got.status != 400 {
+	if got := v.do("GET", answer+"&state=x"); !got.rejected() {
 		t.Errorf("two states: %d", got.status)
 	}
 }
@@ -278,7 +299,7 @@ func TestAnswerWorksOnce(t *testing.T) {
 	v := newVisitor(t)
 	answer := v.answer(v.start("/start").Get("state"))
 	v.do("GET", answer)
-	if got := v.do("GET", answer); got.status != 400 || v.p.counted("authorization_code") != 1 {
+	if got := v.do("GET", answer); !got.rejected() || v.p.counted("authorization_code") != 1 {
 		t.Errorf("the same answer again: %d, %d redemptions", got.status, v.p.counted("authorization_code"))
 	}
 	if !v.signedIn() {
@@ -312,7 +333,7 @@ func TestErrorOfTheAuthorizationServerIsShownOnce(t *testing.T) {
 	if strings.Contains(v.do("GET", "/").body, "access_denied") {
 		t.Error("the error is shown for ever")
 	}
-	if got := v.do("GET", v.answer(state)); got.status != 400 || v.p.counted("authorization_code") != 0 {
+	if got := v.do("GET", v.answer(state)); !got.rejected() || v.p.counted("authorization_code") != 0 {
 		t.Errorf("a state that was used for an error works for a code: %d", got.status)
 	}
 }
@@ -355,19 +376,39 @@ func TestRevokedGrantEndsTheSignIn(t *testing.T) {
 	v := newVisitor(t)
 	v.signIn()
 	v.p.kill("")
-	if page := v.do("GET", "/").body; !strings.Contains(page, "revoked") || strings.Contains(page, "alice@acme.test") {
+	page := v.do("GET", "/").body
+	if !strings.Contains(page, "Your sign-in has ended.") || strings.Contains(page, "alice@acme.test") {
 		t.Error("the person is shown as signed in after the grant was revoked")
+	}
+	if strings.Contains(page, "did not succeed") {
+		t.Error("the end of a sign-in is called a sign-in that failed")
 	}
 }
 
-func TestSignOutRevokesTheGrant(t *testing.T) {
+func TestAppThatWasSwitchedOffEndsTheSignIn(t *testing.T) {
 	v := newVisitor(t)
 	v.signIn()
-	if got := v.do("POST", "/signout", "Origin", "https://evil.example"); got.status != 403 || !v.signedIn() {
-		t.Errorf("a foreign page signed the person out: %d", got.status)
+	v.p.kill("")
+	v.p.refuse("invalid_client")
+	if page := v.do("GET", "/").body; !strings.Contains(page, "This app has been switched off.") || strings.Contains(page, "alice@acme.test") {
+		t.Error("the page does not say that the app was switched off")
 	}
-	if got := v.do("POST", "/signout", "Origin", v.app); got.status != 303 || v.signedIn() || v.p.counted("revoke") != 1 {
-		t.Errorf("sign-out: %d, %d revocations", got.status, v.p.counted("revoke"))
+	if page := v.do("GET", "/").body; !strings.Contains(page, `href="/start"`) || strings.Contains(page, "switched off") {
+		t.Error("the sign-in is not over")
+	}
+}
+
+func TestServerThatRefusesForNowEndsNothing(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	v.p.kill("access")
+	v.p.refuse("temporarily_unavailable")
+	if !v.signedIn() {
+		t.Error("a server that is busy ended the sign-in")
+	}
+	v.p.refuse("")
+	if !v.signedIn() {
+		t.Error("the sign-in did not come back")
 	}
 }
 

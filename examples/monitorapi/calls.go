@@ -15,66 +15,90 @@ import (
 	"github.com/watchgate/watchgate/templates"
 )
 
+// ended is what somebody reads whose grant is dead. The authorization server does
+// not say why, to an app: a person who signs in again is told.
+var ended = &templates.DemoProblem{
+	Title: "Your sign-in has ended.",
+	Description: "It expired, or it was ended at the server: a sign-out, access that was taken back, or a suspended account or organization. " +
+		"Sign in again to go on, or to be told why not.",
+	Code: "invalid_grant",
+}
+
+// switchedOff is what somebody reads when the app itself is refused.
+func switchedOff(code string) *templates.DemoProblem {
+	return &templates.DemoProblem{
+		Title:       "This app has been switched off.",
+		Description: "The authorization server does not let the app act for anybody at the moment. Your sign-in here has ended.",
+		Code:        code,
+	}
+}
+
 // fill adds the person, and the calls that the page makes with their token. The
 // session is locked.
 func (a *app) fill(ctx context.Context, page *templates.DemoAppPage, s *session) {
-	if !a.renew(ctx, s, a.now().Add(30*time.Second).After(s.tokens.ends)) {
-		page.Problem = shown(&oauthProblem{Code: "invalid_grant", Description: "Your sign-in is over. Sign in again."})
+	soon := a.now().Add(30 * time.Second)
+	if soon.After(s.tokens.ends) && !a.renew(ctx, page, s) {
 		return
 	}
 	page.Calls = a.calls(ctx, s)
 	if len(page.Calls) > 0 && page.Calls[0].Status == http.StatusUnauthorized {
-		if !a.renew(ctx, s, true) {
+		if !a.renew(ctx, page, s) {
 			page.Calls = nil
-			page.Problem = shown(&oauthProblem{Code: "invalid_grant", Description: "Your sign-in was revoked. Sign in again."})
 			return
 		}
 		page.Calls = a.calls(ctx, s)
 	}
 	page.User = &templates.DemoUser{
-		Name: s.who.Name, Email: s.who.Email, Tenant: s.who.Tenant,
+		Name: s.who.Name, Email: s.who.Email, Tenant: a.called(s.who.Tenant), Slug: s.who.Tenant,
 		Scopes: strings.Fields(s.tokens.Scope), Expires: s.tokens.ends.UTC().Format("15:04:05 UTC, 2 January 2006"),
 	}
 	page.CallAgainURL, page.SignOut = "/", "/signout"
 }
 
-// renew refreshes the tokens when that is needed. It reports false, and signs
-// the person out, when the grant is dead; a server that does not answer leaves
-// everything as it is.
-func (a *app) renew(ctx context.Context, s *session, needed bool) bool {
-	if !needed {
-		return true
-	}
+// renew refreshes the tokens. It reports false, signs the person out and says so
+// on the page, when the grant or the app is dead; a server that does not answer
+// leaves everything as it is.
+func (a *app) renew(ctx context.Context, page *templates.DemoAppPage, s *session) bool {
 	if s.tokens.Refresh == "" {
-		s.tokens = tokens{}
+		s.tokens, page.Problem = tokens{}, ended
 		return false
 	}
 	t, err := a.client.refresh(ctx, s.tokens)
-	var p *oauthProblem
-	switch {
-	case err == nil:
+	if err == nil {
 		s.tokens = t
-	case errors.As(err, &p) && p.Code == "invalid_grant":
-		s.tokens = tokens{}
-		return false
+		return true
+	}
+	p := &oauthProblem{}
+	errors.As(err, &p)
+	switch p.Code {
+	case "invalid_grant":
+		s.tokens, page.Problem = tokens{}, ended
+	case "invalid_client", "unauthorized_client":
+		s.tokens, page.Problem = tokens{}, switchedOff(p.Code)
 	default:
 		a.log.WarnContext(ctx, "the tokens could not be refreshed", slog.Any("err", err))
+		return true
 	}
-	return true
+	return false
 }
 
-// calls shows what the token opens, and what it does not.
+// called is a tenant's name.
+func (a *app) called(slug string) string { return cmp.Or(a.names[slug], slug) }
+
+// calls shows what the token opens, and what it does not: that comes second,
+// because it is the point.
 func (a *app) calls(ctx context.Context, s *session) []templates.DemoCall {
 	own := "/t/" + s.who.Tenant
 	monitors := a.call(ctx, s, http.MethodGet, own+"/monitors")
-	monitors.Note = "The token is good for " + s.who.Tenant + ", and has monitor:read."
-	out := []templates.DemoCall{monitors, a.call(ctx, s, http.MethodGet, own+"/alerts"), a.call(ctx, s, http.MethodGet, own+"/checks")}
+	monitors.Note = "The token is good for " + a.called(s.who.Tenant) + ", and has monitor:read."
+	out := []templates.DemoCall{monitors}
 	for _, other := range a.others(s.who.Tenant) {
 		c := a.call(ctx, s, http.MethodGet, "/t/"+other+"/monitors")
 		c.Refusal = true
-		c.Note = "The token belongs to " + s.who.Tenant + ". For it, " + other + " does not exist."
+		c.Note = "The token belongs to " + a.called(s.who.Tenant) + ". For it, " + a.called(other) + " does not exist."
 		out = append(out, c)
 	}
+	out = append(out, a.call(ctx, s, http.MethodGet, own+"/alerts"), a.call(ctx, s, http.MethodGet, own+"/checks"))
 	if !(credential{Scope: s.tokens.Scope}).has(scopeAlert, scopeAll) {
 		c := a.call(ctx, s, http.MethodPost, own+"/alerts")
 		c.Refusal, c.Note = true, "The app did not ask for alert:write, and so nobody can make it create an alert."
@@ -121,7 +145,7 @@ func (a *app) table(body []byte, s *session) *templates.DemoTable {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil
 	}
-	t, tenant := &templates.DemoTable{}, s.who.Tenant
+	t, tenant := &templates.DemoTable{}, a.called(s.who.Tenant)
 	switch {
 	case in.Monitors != nil:
 		t.Caption, t.Columns = "Monitors of "+tenant, []string{"Monitor", "Target", "State", "Last check"}

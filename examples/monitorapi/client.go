@@ -34,6 +34,7 @@ type metadata struct {
 	Token     string `json:"token_endpoint"`
 	UserInfo  string `json:"userinfo_endpoint"`
 	Revoke    string `json:"revocation_endpoint"`
+	SignOut   string `json:"end_session_endpoint"`
 }
 
 // tokens is a token response (RFC 6749 section 5.1).

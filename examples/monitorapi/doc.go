@@ -15,9 +15,13 @@
 //	active, scope missing          403 insufficient_scope, with the scope
 //	authorization server is away   503, Retry-After
 //
-// (RFC 6750 section 3.) A token in the query string is not looked at.
+// (RFC 6750 section 3.) A token in the query string is not looked at. Each of
+// these answers is a JSON object with error and error_description, but the first:
+// where no credentials were sent there is no error code (section 3.1), and the
+// object has one member, message.
 //
 // The page at / is the other side: an app that signs people in as a public
-// client (authorization code with PKCE), and calls the API with what it got.
+// client (authorization code with PKCE), and calls the API with what it got. It
+// lives on one host; under another one, its pages redirect there.
 // The program is in cmd/monitorapi.
 package monitorapi

@@ -115,7 +115,7 @@ func (g guard) refuse(w http.ResponseWriter, no *refusal) {
 	}
 	body := map[string]string{"error": no.code, "error_description": no.description}
 	if no.code == "" {
-		body = map[string]string{"error_description": "an access token is needed: Authorization: Bearer ..."}
+		body = map[string]string{"message": "an access token is needed: Authorization: Bearer ..."}
 	}
 	writeJSON(w, no.status, body)
 }

@@ -21,10 +21,15 @@ type Config struct {
 	// ClientID is the page's registration as a public client, with the redirect
 	// URI BaseURL + /callback. Default demo-spa.
 	ClientID string
-	// BaseURL is the origin under which this handler is reached.
+	// BaseURL is the origin under which browsers reach this handler: pages that are
+	// asked for under another Host lead there, because cookies and the redirect URI
+	// belong to one host. A proxy in front must pass the Host on. Empty: any host.
 	BaseURL string
 	// Tenants are the slugs that the page tries. Default acme and globex.
 	Tenants []string
+	// TenantNames are what the page calls the tenants, by slug; one without a name
+	// is called by its slug. Default: the names of the demonstration.
+	TenantNames map[string]string
 	// People are shown on the page before the sign-in; may be empty.
 	People []templates.DemoPerson
 
@@ -43,6 +48,9 @@ func (c Config) withDefaults() Config {
 	}
 	if len(c.Tenants) == 0 {
 		c.Tenants = []string{"acme", "globex"}
+	}
+	if c.TenantNames == nil {
+		c.TenantNames = map[string]string{"acme": "Acme Monitoring", "globex": "Globex Corporation"}
 	}
 	if c.HTTPClient == nil {
 		c.HTTPClient = newHTTPClient()
@@ -70,7 +78,7 @@ func New(cfg Config) http.Handler {
 	newAPI(cfg).mount(mux)
 	newApp(cfg).mount(mux)
 	mux.Handle("GET "+templates.AssetPrefix, templates.AssetHandler())
-	return http.MaxBytesHandler(headers(mux), maxBody)
+	return http.MaxBytesHandler(headers(oneHost(cfg.BaseURL, mux)), maxBody)
 }
 
 // maxBody bounds what is read of a request, in bytes.

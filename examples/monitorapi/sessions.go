@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/watchgate/watchgate/templates"
 )
 
 // Lifetimes and bounds of what the page keeps in memory.
@@ -30,8 +32,8 @@ type session struct {
 	mu      sync.Mutex
 	tokens  tokens // zero before the sign-in
 	who     identity
-	names   map[string]string // of the tenant's monitors, by id
-	problem *oauthProblem     // of the last sign-in; shown once
+	names   map[string]string      // of the tenant's monitors, by id
+	problem *templates.DemoProblem // of the last sign-in; shown once
 }
 
 // memory is the app's browsers and sign-ins on their way.

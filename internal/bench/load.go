@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,13 +54,35 @@ func (w *wire) do(request []byte) (int, []byte, error) {
 	if _, err := w.conn.Write(request); err != nil {
 		return 0, nil, err
 	}
-	res, err := http.ReadResponse(w.in, nil)
-	if err != nil {
-		return 0, nil, err
+	return w.read()
+}
+
+// read reads an answer that says its length, which is all that the servers send
+// here.
+func (w *wire) read() (status int, body []byte, err error) {
+	length := -1
+	for first := true; ; first = false {
+		line, err := w.in.ReadSlice('\n')
+		if err != nil {
+			return 0, nil, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		switch value, found := bytes.CutPrefix(line, []byte("Content-Length: ")); {
+		case first && len(line) > 12:
+			status, err = strconv.Atoi(string(line[9:12]))
+		case found:
+			length, err = strconv.Atoi(string(value))
+		case len(line) == 0 && length < 0:
+			err = errors.New("an answer without a length")
+		case len(line) == 0:
+			body = make([]byte, length)
+			_, err = io.ReadFull(w.in, body)
+			return status, body, err
+		}
+		if err != nil {
+			return 0, nil, err
+		}
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, body, err
 }
 
 // post renders a form request with Basic credentials ("" for none).

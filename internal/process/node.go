@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"sync"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -25,7 +24,7 @@ type Node struct {
 	Started     time.Time
 	cmd         *exec.Cmd
 	ended       chan struct{}
-	out         *buffer
+	out         string // the file that it prints to
 }
 
 // launch starts the program and waits until it is ready, or has ended.
@@ -34,9 +33,15 @@ func launch(ctx context.Context, url, operator string, args ...string) (*Node, e
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{URL: url, OperatorURL: operator, Started: time.Now(), ended: make(chan struct{}), out: &buffer{}}
+	out, err := os.CreateTemp(filepath.Dir(bin), "out-")
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	n := &Node{URL: url, OperatorURL: operator, Started: time.Now(), ended: make(chan struct{}), out: out.Name()}
 	n.cmd = exec.Command(bin, args...)
-	n.cmd.Stdout, n.cmd.Stderr = n.out, n.out
+	// A file costs the one who measures nothing, as a pipe would.
+	n.cmd.Stdout, n.cmd.Stderr = out, out
 	n.cmd.Env = append(os.Environ(), "WATCHGATE_CONFIG=", "WATCHGATE_SECRET=", "WATCHGATE_DATABASE_URL=")
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the test, which stops its nodes
 	if err := n.cmd.Start(); err != nil {
@@ -112,7 +117,13 @@ func (n *Node) Kill() error {
 }
 
 // Output is everything that the node printed: its log, for serve.
-func (n *Node) Output() string { return n.out.String() }
+func (n *Node) Output() string {
+	body, err := os.ReadFile(n.out)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
 
 // Run runs a command of the program to its end and returns what it printed.
 func Run(ctx context.Context, env []string, args ...string) (string, error) {
@@ -155,22 +166,4 @@ func allFree(base int, offsets []int) bool {
 		l.Close()
 	}
 	return true
-}
-
-// buffer is a bytes.Buffer that two goroutines may use.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
