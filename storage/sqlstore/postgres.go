@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -62,19 +63,23 @@ func postgresDB(dsn string) (*sql.DB, error) {
 // errDSN says nothing of what the DSN holds.
 var errDSN = errors.New("sqlstore: the DSN is no valid postgres:// URL")
 
+// byKey: a query by hash or by key has one good plan, for every value: it is made
+// once, and looks into an index. A planner without statistics would scan the
+// tables of a new database, and go on doing so on this connection when they have
+// grown.
+var byKey = map[string]string{
+	"plan_cache_mode": "force_generic_plan",
+	"enable_seqscan":  "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+}
+
 func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
-	// A query by hash or by key has one good plan, for every value: it is made
-	// once. Nothing scans a table, whatever a planner without statistics
-	// believes of a new one.
-	app, err := openPool(ctx, cfg, appRole, map[string]string{"plan_cache_mode": "force_generic_plan"})
+	app, err := openPool(ctx, cfg, appRole, byKey)
 	if err != nil {
 		return nil, err
 	}
-	lookup, err := openPool(ctx, cfg, lookupRole, map[string]string{
-		"plan_cache_mode":               "force_generic_plan",
-		"default_transaction_read_only": "on",
-		"enable_seqscan":                "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-	})
+	readOnly := maps.Clone(byKey)
+	readOnly["default_transaction_read_only"] = "on"
+	lookup, err := openPool(ctx, cfg, lookupRole, readOnly)
 	if err != nil {
 		app.Close()
 		return nil, err

@@ -21,13 +21,14 @@ var (
 		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3`)
 
 	// Of concurrent refreshes each waits for the row of the one before and then
-	// finds a rotation to the same successor, as a retry does.
+	// finds a rotation to the same successor, as a retry does. The grant is asked
+	// for by a scalar subquery: an EXISTS would become a join, which a planner
+	// without statistics may begin with all grants of the tenant.
 	rotateRefresh = one(`UPDATE refresh_tokens SET rotated_at = COALESCE(rotated_at, $4), successor = $5
 		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3
 		AND (rotated_at IS NULL OR (rotated_at > $6 AND successor = $5 AND NOT EXISTS (
 			SELECT 1 FROM refresh_tokens n WHERE n.hash = $5 AND n.bucket = $7 AND n.rotated_at IS NOT NULL)))
-		AND EXISTS (SELECT 1 FROM grants g
-			WHERE g.tenant_id = $1 AND g.id = refresh_tokens.grant_id AND g.revoked_at IS NULL)`)
+		AND (SELECT g.revoked_at IS NULL FROM grants g WHERE g.tenant_id = $1 AND g.id = refresh_tokens.grant_id)`)
 	insertSuccessor = some(insert("refresh_tokens", under(refreshColumns)) + " ON CONFLICT (hash, bucket) DO NOTHING")
 )
 
