@@ -20,13 +20,15 @@ var (
 		LEFT JOIN clients c ON c.id = $1
 		LEFT JOIN access_tokens x ON x.hash = $2 AND x.bucket = $3` + lifeJoins + grantJoin
 
-	// A refresh token is a grant's: user, session and connection are the grant's.
+	// A refresh token is a grant's: user, session and connection are the grant's. Its
+	// successor is looked up by a scalar subquery: a join would be planned, on
+	// tables that are still empty, as one with the whole partition.
 	findRefresh = "SELECT " + from("c", clientColumns) + ", " + from("f", refreshColumns) + ", " + from("t", tenantColumns) +
-		", " + from("u", userColumns) + ", " + from("x", grantColumns) + ", CASE WHEN r.rotated_at IS NULL THEN 0 ELSE 1 END, " +
+		", " + from("u", userColumns) + ", " + from("x", grantColumns) + ", " +
+		"COALESCE((SELECT CASE WHEN r.rotated_at IS NULL THEN 0 ELSE 1 END FROM refresh_tokens r WHERE r.hash = f.successor AND r.bucket = $3), 0), " +
 		`CASE WHEN x.id IS NULL THEN 1 ELSE x.revoked_at END, ` + lifeColumns + ` FROM (SELECT 1 AS one) o
 		LEFT JOIN clients c ON c.id = $1
 		LEFT JOIN refresh_tokens f ON f.hash = $2 AND f.bucket = $3
-		LEFT JOIN refresh_tokens r ON r.hash = f.successor AND r.bucket = $3
 		LEFT JOIN grants x ON x.tenant_id = f.tenant_id AND x.id = f.grant_id` + lifeJoins
 
 	domainOwner = "SELECT " + from("t", tenantColumns) + ", " + from("n", connectionColumns) + ` FROM domains d
