@@ -178,16 +178,3 @@ func matchRedirect(registered []string, requested string) bool {
 		return rOK && rHost == host && rRest == rest
 	})
 }
-
-// formTarget is the source that a Content-Security-Policy must name for a form
-// to be posted to a web URI. CSP cannot name an IPv6 address.
-func formTarget(uri string) string {
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil:
-		return ""
-	case u.Host == "" || strings.HasPrefix(u.Host, "["):
-		return u.Scheme + ":"
-	}
-	return u.Scheme + "://" + u.Host
-}

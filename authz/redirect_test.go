@@ -32,17 +32,6 @@ func TestValidRedirectURI(t *testing.T) {
 	}
 }
 
-func TestFormTarget(t *testing.T) {
-	for uri, want := range map[string]string{
-		"https://App.example.com:8443/cb": "https://App.example.com:8443", "http://127.0.0.1:8082/cb": "http://127.0.0.1:8082",
-		"http://[::1]:5/cb": "http:", "com.example.app:/cb": "com.example.app:",
-	} {
-		if got := formTarget(uri); got != want {
-			t.Errorf("formTarget(%s) = %q, want %q", uri, got, want)
-		}
-	}
-}
-
 // What the matcher accepts is one of the registered URIs, or differs from it in
 // nothing but the port of a loopback literal; and fosite, which gets it next,
 // has no objection.

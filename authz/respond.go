@@ -60,7 +60,7 @@ func formPost(w http.ResponseWriter, d destination, params []param) error {
 	for i, p := range params {
 		fields[i] = templates.Field{Name: p.name, Value: p.value}
 	}
-	web.AllowFormAction(w, formTarget(d.redirectURI))
+	web.AllowFormAction(w, web.FormTarget(d.redirectURI))
 	web.AllowScript(w, templates.FormPostScriptHash)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	return templates.FormPost(w, templates.FormPostPage{Action: d.redirectURI, Fields: fields, AppName: d.client.Name})

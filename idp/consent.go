@@ -40,7 +40,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request, l storage.Login
 	// Whichever was read first: if the app changed in between, the person is
 	// asked once more.
 	p.State.Verifier = s.cfg.Steps.Shows(l, storage.StepConsent, min(version, v.client.Version))
-	web.AllowFormAction(w, formTarget(req.RedirectURI))
+	web.AllowFormAction(w, web.FormTarget(req.RedirectURI))
 	html(w)
 	return templates.Consent(w, p)
 }

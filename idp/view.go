@@ -3,9 +3,7 @@ package idp
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -57,19 +55,6 @@ func (v view) find(ok func(storage.LiveSession) bool) (storage.LiveSession, bool
 	return storage.LiveSession{}, false
 }
 
-// formTarget is the source by which a Content-Security-Policy names where the
-// app is answered. It cannot name an IPv6 address: then the scheme does.
-func formTarget(uri string) string {
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil:
-		return ""
-	case u.Host == "", strings.HasPrefix(u.Host, "["):
-		return u.Scheme + ":"
-	}
-	return u.Scheme + "://" + u.Host
-}
-
 // mayLeave lets the forms of a page lead to an identity provider, and from
 // there, by redirects alone, on to the app. Which provider follows from what is
 // typed, so any https one is allowed; plain http only where we are on it
@@ -81,6 +66,6 @@ func (s *Server) mayLeave(w http.ResponseWriter, l storage.Login) {
 		web.AllowFormAction(w, "http://localhost:*")
 	}
 	if l.Request != nil {
-		web.AllowFormAction(w, formTarget(l.Request.RedirectURI))
+		web.AllowFormAction(w, web.FormTarget(l.Request.RedirectURI))
 	}
 }

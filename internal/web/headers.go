@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -83,3 +84,17 @@ func addSource(h http.Header, directive, source string) {
 
 // notSource finds what would end a source and begin something else.
 func notSource(r rune) bool { return r <= ' ' || r >= 0x7f || r == ';' || r == ',' }
+
+// FormTarget is the source for [AllowFormAction] that names where a web or app
+// URI is: its origin, or its scheme for what has no host and for an IPv6 address,
+// which CSP cannot name. "" for what is no URI.
+func FormTarget(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return ""
+	case u.Host == "" || strings.HasPrefix(u.Host, "["):
+		return u.Scheme + ":"
+	}
+	return u.Scheme + "://" + u.Host
+}

@@ -136,3 +136,14 @@ func TestCrossSitePostIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestFormTarget(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://App.example.com:8443/cb": "https://App.example.com:8443", "http://127.0.0.1:8082/cb": "http://127.0.0.1:8082",
+		"http://[::1]:5/cb": "http:", "com.example.app:/cb": "com.example.app:",
+	} {
+		if got := FormTarget(uri); got != want {
+			t.Errorf("FormTarget(%s) = %q, want %q", uri, got, want)
+		}
+	}
+}
