@@ -1,6 +1,8 @@
 package introspect
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,12 +34,11 @@ type active struct {
 }
 
 // describe tells the asking resource server about a live token.
-func (s *Server) describe(q question, scopes []string) active {
-	t := q.token
+func (s *Server) describe(rs storage.ResourceServer, t *storage.LiveToken, scopes []string) active {
 	a := active{
 		Active: true, Scope: strings.Join(scopes, " "), ClientID: t.Client, TokenType: "Bearer",
 		Exp: end(t), Iat: t.IssuedAt.Unix(), Nbf: t.IssuedAt.Unix(),
-		Sub: string(t.User), Username: t.UserInfo.Email, Aud: q.rs.Audience, Iss: s.cfg.Issuer, JTI: t.ID,
+		Sub: string(t.User), Username: t.UserInfo.Email, Aud: rs.Audience, Iss: s.cfg.Issuer, JTI: t.ID,
 		TenantID: t.Life.TenantID, Tenant: t.Life.TenantSlug, AMR: t.Auth.AMR, ACR: t.Auth.ACR,
 	}
 	if t.User == "" { // client_credentials: the client is the subject
@@ -61,13 +62,22 @@ func end(t *storage.LiveToken) int64 {
 
 var inactive = []byte(`{"active":false}`)
 
-// writeInactive is the one answer for whatever is not active.
-func writeInactive(w http.ResponseWriter) error {
+// encode is the answer as it is sent.
+func encode(a active) ([]byte, error) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(a)
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
+}
+
+// writeAnswer writes the JSON of RFC 7662, whatever it says, in the same way.
+func writeAnswer(w http.ResponseWriter, answer []byte) error {
 	w.Header().Set("Content-Type", "application/json")
 	// Said here, because an answer that is flushed gets none of net/http.
-	w.Header().Set("Content-Length", strconv.Itoa(len(inactive)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(http.StatusOK)
 	// Whoever went away before the answer was written needs no other.
-	_, _ = w.Write(inactive)
+	_, _ = w.Write(answer)
 	return nil
 }

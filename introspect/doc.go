@@ -17,5 +17,5 @@
 // minute for each resource server and name.
 //
 // It does not know SQL (package sqlstore), how tokens are issued (package
-// authz), or their format (package token). A cache goes in front of [Lookup].
+// authz), or their format (package token).
 package introspect

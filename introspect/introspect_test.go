@@ -397,27 +397,6 @@ func TestClosedStoreIsNeverInactive(t *testing.T) {
 	}
 }
 
-// cached is a lookup in front of the store.
-type cached struct {
-	introspect.Lookup
-	calls int
-}
-
-func (c *cached) Introspect(ctx context.Context, rs storage.ResourceServerID, ref storage.TokenRef) (storage.ResourceServer, *storage.LiveToken, error) {
-	c.calls++
-	return c.Lookup.Introspect(ctx, rs, ref)
-}
-
-func TestLookupGoesInFrontOfTheStore(t *testing.T) {
-	w := newWorld(t)
-	front := &cached{Lookup: w.store}
-	w.mount(introspect.Config{Store: w.store, Lookup: front})
-	w.ask(tok(w.issue(plain)))
-	if front.calls != 1 {
-		t.Errorf("%d calls, want 1", front.calls)
-	}
-}
-
 func TestLogSaysWhyAndNeverTheToken(t *testing.T) {
 	w := newWorld(t)
 	s := w.issue(plain)
@@ -475,7 +454,7 @@ func TestExpiryNeverOutlivesTheGrant(t *testing.T) {
 	w := newWorld(t)
 	s := w.issue(plain)
 	front := changed{w.store, func(l *storage.LiveToken) { l.Life.GrantExpiresAt = start.Add(time.Minute) }}
-	w.mount(introspect.Config{Store: w.store, Lookup: front})
+	w.mount(introspect.Config{Store: front})
 	if body := w.ask(tok(s)).Body.String(); !strings.Contains(body, `"exp":1795343460,`) {
 		t.Error(body)
 	}
@@ -483,12 +462,12 @@ func TestExpiryNeverOutlivesTheGrant(t *testing.T) {
 
 // changed is the store's answer with something else in it.
 type changed struct {
-	introspect.Lookup
+	introspect.Store
 	change func(*storage.LiveToken)
 }
 
 func (c changed) Introspect(ctx context.Context, rs storage.ResourceServerID, ref storage.TokenRef) (storage.ResourceServer, *storage.LiveToken, error) {
-	r, l, err := c.Lookup.Introspect(ctx, rs, ref)
+	r, l, err := c.Store.Introspect(ctx, rs, ref)
 	if l != nil {
 		c.change(l)
 	}

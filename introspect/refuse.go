@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/watchgate/watchgate/audit"
-	"github.com/watchgate/watchgate/internal/clientauth"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -17,7 +16,7 @@ import (
 // refuse records that somebody asked who may not, and returns the refusal. Each
 // address is recorded once a minute: the trail is no place to be flooded by
 // strangers, who can make up names without end. Every refusal is in the log.
-func (s *Server) refuse(ctx context.Context, c clientauth.Credentials, err error) error {
+func (s *Server) refuse(ctx context.Context, c caller, err error) error {
 	refusal := web.AsError(err)
 	now := s.cfg.Now()
 	if refusal.Status != http.StatusUnauthorized || !s.recorded.Allow(ctx, now, "", refusal.Code) {
@@ -37,23 +36,22 @@ func (s *Server) lost(ctx context.Context, ev storage.Event, err error) {
 }
 
 // denied records, in the trail of a live token's tenant, that the token was
-// presented where another tenant was named (TN-12). The answer is on its way by
-// then: that something was stored must not show that there is such a token.
-func (s *Server) denied(ctx context.Context, w http.ResponseWriter, q question) {
-	tenant := q.token.Life.TenantID
-	named := q.form.Get("tenant")
+// presented where another tenant was named (TN-12).
+func (s *Server) denied(ctx context.Context, w http.ResponseWriter, v verdict) {
+	named := v.question.tenant
 	if named == "" {
-		named = string(q.rs.TenantID)
+		named = string(v.rs.TenantID)
 	}
-	if !s.crossed.Allow(origin.With(ctx, origin.Origin{}), q.now, string(tenant), string(q.rs.ID)+" "+s.place(named)) {
+	now, by := v.question.now, string(v.rs.ID)
+	if !s.crossed.Allow(origin.With(ctx, origin.Origin{}), now, string(v.tenant), by+" "+s.place(named)) {
 		return
 	}
 	// What cannot flush sends the answer when the handler is done.
 	_ = http.NewResponseController(w).Flush()
 	// Who has the answer may go, and the record is made all the same.
 	ctx = context.WithoutCancel(ctx)
-	ev := audit.CrossTenantDenied(ctx, q.now, named, string(q.rs.ID))
-	s.lost(ctx, ev, s.cfg.Store.Tenant(tenant).AppendEvent(ctx, ev))
+	ev := audit.CrossTenantDenied(ctx, now, named, by)
+	s.lost(ctx, ev, s.cfg.Store.Tenant(v.tenant).AppendEvent(ctx, ev))
 }
 
 // places is how many names of other tenants one resource server's denials have

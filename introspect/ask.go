@@ -1,0 +1,151 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/watchgate/watchgate/internal/clientauth"
+	"github.com/watchgate/watchgate/internal/token"
+	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
+)
+
+// question is what a resource server, or a proxy in front of one, wants to know.
+type question struct {
+	now    time.Time
+	token  string // as presented
+	tenant string // slug or id of the API call's tenant; "" names none
+	// tenantBlank: a tenant was to be named, and was not.
+	tenantBlank bool
+	scope       string // what the call needs, space-separated; "" asks for all there is
+}
+
+// verdict is the answer to a question of an authenticated asker.
+type verdict struct {
+	question question
+	rs       storage.ResourceServer
+	// why is "" for an active token, and otherwise a short stable code for the log
+	// and the metrics, which nobody else reads.
+	why string
+	// answer is the JSON of RFC 7662 section 2.2, encoded.
+	answer []byte
+	// tenant is the token's; "" when there is no live token.
+	tenant storage.TenantID
+}
+
+// ask answers a question in the same steps, whoever puts it:
+//
+//  1. caller and token are found, in one statement (none when the token is
+//     malformed and the caller was good a moment ago);
+//  2. is the caller a resource server that may ask: the refusal is recorded;
+//  3. the decision, and the encoded answer.
+//
+// Its errors are [web.Error]s: 401 for the caller, 503 when nobody can tell.
+func (s *Server) ask(ctx context.Context, c caller, q question) (verdict, error) {
+	v := verdict{question: q}
+	ref, err := token.Parse(token.Access, q.token)
+	if err != nil {
+		return s.malformed(ctx, c, v)
+	}
+	var found *storage.LiveToken
+	v.rs, found, err = s.cfg.Store.Introspect(ctx, storage.ResourceServerID(c.ID), ref)
+	if err := s.authenticate(ctx, c, v, err); err != nil {
+		return v, s.refuse(ctx, c, err)
+	}
+	return s.decided(ctx, v, found)
+}
+
+// decided completes a verdict about a token that was found, or not (nil).
+func (s *Server) decided(ctx context.Context, v verdict, found *storage.LiveToken) (verdict, error) {
+	scopes, why := decide(v.question, v.rs, found)
+	if found != nil {
+		v.tenant = found.Life.TenantID
+	}
+	if why != "" {
+		return inactiveBecause(ctx, v, why), nil
+	}
+	var err error
+	v.answer, err = encode(s.describe(v.rs, found, scopes))
+	web.Annotate(ctx, "tenant_id", string(v.tenant))
+	return v, err
+}
+
+func inactiveBecause(ctx context.Context, v verdict, why string) verdict {
+	v.why, v.answer = why, inactive
+	web.Annotate(ctx, "inactive", why)
+	return v
+}
+
+// malformed answers about what is missing, garbage, or of a kind that resource
+// servers learn nothing about. There is nothing to look up but the caller, and not
+// even that when the same credentials were good a moment ago: the answer tells
+// nothing, so that it does no harm if they were withdrawn since. Garbage, which
+// anybody can send to an API, costs no query then.
+func (s *Server) malformed(ctx context.Context, c caller, v verdict) (verdict, error) {
+	if !s.known.has(v.question.now, c.ID, c.Secret) {
+		var err error
+		v.rs, err = s.cfg.Store.ResourceServer(ctx, storage.ResourceServerID(c.ID))
+		if err := s.authenticate(ctx, c, v, err); err != nil {
+			return v, s.refuse(ctx, c, err)
+		}
+	} else {
+		v.rs.ID = storage.ResourceServerID(c.ID)
+		web.Annotate(ctx, "resource_server", c.ID)
+	}
+	return inactiveBecause(ctx, v, kindOf(v.question.token)), nil
+}
+
+// credentials reads who asks. A secret is needed, in the header or in the body.
+func credentials(r *http.Request, form web.Form) (caller, error) {
+	if h := r.Header["Authorization"]; len(h) == 1 && isBearer(h[0]) {
+		// A user's access token is no resource server's credential (RFC 7662
+		// section 2.3, RFC 6750 section 3.1).
+		return caller{UsedHeader: true}, web.Refuse(http.StatusUnauthorized, "invalid_token",
+			"Access tokens do not authorize introspection.", errBearer).With("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
+	c, err := clientauth.Read(r, form)
+	if err == nil && c.Method == storage.AuthNone {
+		return c, clientauth.Invalid(c).With("WWW-Authenticate", clientauth.Challenge)
+	}
+	return c, err
+}
+
+func isBearer(header string) bool {
+	scheme, _, _ := strings.Cut(header, " ")
+	return strings.EqualFold(scheme, "Bearer")
+}
+
+// Causes of refusals, for the log.
+var (
+	errBearer   = errors.New("bearer token instead of a resource server's credentials")
+	errUnknown  = errors.New("no such resource server")
+	errDisabled = errors.New("resource server is disabled")
+	errSecret   = errors.New("wrong secret")
+)
+
+// authenticate decides whether the caller may ask; found is the error of the
+// lookup. The answer is the same for every reason, and takes the same time.
+func (s *Server) authenticate(ctx context.Context, c caller, v verdict, found error) error {
+	unknown := errors.Is(found, storage.ErrNotFound)
+	if found != nil && !unknown {
+		return web.Unavailable(found)
+	}
+	good := clientauth.Check(c, c.Method, v.rs.Secrets, v.question.now)
+	refusal := clientauth.Invalid(c)
+	switch {
+	case unknown:
+		refusal.Err = errUnknown
+	case !good:
+		refusal.Err = errSecret
+	case !v.rs.DisabledAt.IsZero():
+		refusal.Err = errDisabled
+	default:
+		s.known.add(v.question.now, c.ID, c.Secret)
+		web.Annotate(ctx, "resource_server", string(v.rs.ID))
+		return nil
+	}
+	return refusal
+}
