@@ -7,6 +7,10 @@
 // which has two faces: what the client reads, and what the log keeps. No
 // error's text and no byte of the request's input is ever reflected.
 //
+// What is asked thousands of times a second may be answered from memory before
+// all that ([Mux.APIQuick]), with the same answer; the log need not wait for a
+// disk ([AsyncWriter]).
+//
 // The package does not know OAuth's rules (package authz), who may call
 // (package clientauth), cookies (package idp), or the sentences that people
 // read (package templates, which the program hands in as [Config.ErrorPage]).

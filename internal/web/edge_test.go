@@ -362,3 +362,16 @@ func TestOriginIsInTheContext(t *testing.T) {
 		t.Errorf("user agent = %q", got.UserAgent)
 	}
 }
+
+func TestUserAgentHasNoControlCharacters(t *testing.T) {
+	for sent, want := range map[string]string{
+		"curl/8.5 (x; y) ~": "curl/8.5 (x; y) ~", "a\x1b[31mb": "a[31mb", "a\tb\nc": "abc", "a\x7fb": "ab", "a\u202eb": "ab", "a\xffb": "ab",
+		"é": "é", strings.Repeat("x", 300): strings.Repeat("x", 256), "": "",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("User-Agent", sent)
+		if got := userAgent(r); got != want {
+			t.Errorf("%q: %q, want %q", sent, got, want)
+		}
+	}
+}

@@ -33,6 +33,20 @@ type exchange struct {
 
 type exchangeKey struct{}
 
+// exchangeContext is the context of a request: it knows the exchange.
+type exchangeContext struct {
+	context.Context
+	x *exchange
+}
+
+// Value returns the exchange for exchangeKey.
+func (c *exchangeContext) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return c.x
+	}
+	return c.Context.Value(key)
+}
+
 // Annotate adds a field to the request's one log line. The value must be no
 // secret. Outside a request it does nothing.
 func Annotate(ctx context.Context, key string, value any) {

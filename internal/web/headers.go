@@ -3,7 +3,9 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // The policies of SE-12. What answers a program may load nothing at all; a page
@@ -29,7 +31,7 @@ func commonHeaders(h http.Header, https bool) {
 
 func pageHeaders(h http.Header) {
 	h.Set(policyHeader, policyPage)
-	h.Set("Cache-Control", "no-store")
+	h["Cache-Control"] = noStore
 }
 
 // allowAnyOrigin lets scripts of any origin read the answer. There is no
@@ -97,4 +99,48 @@ func FormTarget(uri string) string {
 		return u.Scheme + ":"
 	}
 	return u.Scheme + "://" + u.Host
+}
+
+// headerLine is a header that many answers share. Nobody changes values: Set
+// replaces it, and Add copies it, because it has no room.
+type headerLine struct {
+	name   string
+	values []string
+}
+
+func headerLines(h http.Header) []headerLine {
+	lines := make([]headerLine, 0, len(h))
+	for name, values := range h {
+		lines = append(lines, headerLine{name, values[:len(values):len(values)]})
+	}
+	return lines
+}
+
+// share sets headers without copying them.
+func share(h http.Header, lines []headerLine) {
+	for _, line := range lines {
+		h[line.name] = line.values
+	}
+}
+
+// Values that most answers share, in the sense of headerLine.
+var (
+	noStore  = []string{"no-store"}
+	jsonType = []string{"application/json"}
+)
+
+// lengths are the values of Content-Length that came up, by length.
+var lengths [2048]atomic.Pointer[[]string]
+
+// lengthValue is the value of a Content-Length header.
+func lengthValue(n int) []string {
+	if n >= len(lengths) {
+		return []string{strconv.Itoa(n)}
+	}
+	if known := lengths[n].Load(); known != nil {
+		return *known
+	}
+	v := []string{strconv.Itoa(n)}
+	lengths[n].Store(&v)
+	return v
 }

@@ -1,22 +1,29 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 )
 
 // maxCause is how much of an error's text the log keeps, in bytes.
 const maxCause = 1 << 10
 
 // NewLog returns a logger that writes one JSON object per line, with the time in
-// UTC, ISO 8601, milliseconds.
+// UTC, ISO 8601, milliseconds. An [AsyncWriter] is told to write errors out now.
 func NewLog(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: utcTime}))
+	var h slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: utcTime})
+	if async, ok := w.(*AsyncWriter); ok {
+		h = promptHandler{h, async}
+	}
+	return slog.New(h)
 }
 
 func utcTime(groups []string, a slog.Attr) slog.Attr {
@@ -26,33 +33,77 @@ func utcTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
+// maxFields is about how many fields a log line has.
+const maxFields = 16
+
 // record writes the request's one log line and counts it. The line has the
 // route's pattern, never the URL: queries carry codes and states.
 func (m *Mux) record(x *exchange) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
-	took := m.cfg.Now().Sub(x.started)
-	route, method := routeOf(x.request), knownMethod(x.request.Method)
-	m.metrics.observe(route, method, x.status, took)
-	level := slog.LevelInfo
-	if x.status >= 500 {
-		level = slog.LevelError
+	ended := m.cfg.Now()
+	l := logged{
+		ctx: x.request.Context(), id: x.id, ip: x.ip, method: knownMethod(x.request.Method), route: routeOf(x.request),
+		status: x.status, bytes: x.bytes, ended: ended, took: ended.Sub(x.started),
 	}
-	if !m.cfg.Log.Enabled(x.request.Context(), level) {
-		return
+	m.metrics.observe(l.route, l.method, l.status, l.took)
+	if m.cfg.Log.Enabled(l.ctx, l.level()) {
+		m.log(l, x.details(make([]slog.Attr, 0, maxFields)))
 	}
-	attrs := []slog.Attr{
-		slog.String("request_id", x.id), slog.String("method", method), slog.String("route", route),
-		slog.Int("status", x.status), slog.Int64("bytes", x.bytes),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("ip", x.ip),
-	}
-	m.cfg.Log.LogAttrs(x.request.Context(), level, "request", append(attrs, x.details()...)...)
 }
 
-// details are the failure, the panic and the handlers' annotations.
-func (x *exchange) details() []slog.Attr {
-	var attrs []slog.Attr
+// recordQuick is record for what was answered from memory.
+func (m *Mux) recordQuick(q *quickRoute, r *http.Request, a QuickAnswer, started time.Time) {
+	ended := m.cfg.Now()
+	q.count.observe(http.MethodPost, http.StatusOK, ended.Sub(started))
+	if !m.cfg.LogQuick || !m.cfg.Log.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
+	more := make([]slog.Attr, 0, 2)
+	if a.Caller != "" {
+		more = append(more, slog.String("resource_server", a.Caller))
+	}
+	if a.Tenant != "" {
+		more = append(more, slog.String("tenant_id", a.Tenant))
+	}
+	m.log(logged{
+		ctx: r.Context(), id: newRequestID(), ip: clientIP(r, m.cfg.TrustedProxies), method: http.MethodPost, route: q.path,
+		status: http.StatusOK, bytes: int64(len(a.Body)), ended: ended, took: ended.Sub(started),
+	}, more)
+}
+
+// logged is what every request's line says.
+type logged struct {
+	ctx           context.Context
+	id, ip        string
+	method, route string
+	status        int
+	bytes         int64
+	ended         time.Time
+	took          time.Duration
+}
+
+func (l logged) level() slog.Level {
+	if l.status >= 500 {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// log writes a line. It goes past Logger, which would look up who calls.
+func (m *Mux) log(l logged, more []slog.Attr) {
+	line := slog.NewRecord(l.ended, l.level(), "request", 0)
+	attrs := append(make([]slog.Attr, 0, maxFields),
+		slog.String("request_id", l.id), slog.String("method", l.method), slog.String("route", l.route),
+		slog.Int("status", l.status), slog.Int64("bytes", l.bytes),
+		slog.Float64("duration_ms", float64(l.took.Microseconds())/1000), slog.String("ip", l.ip))
+	line.AddAttrs(append(attrs, more...)...)
+	_ = m.cfg.Log.Handler().Handle(l.ctx, line) // as Logger does: nobody could be told
+}
+
+// details adds the failure, the panic and the handlers' annotations.
+func (x *exchange) details(attrs []slog.Attr) []slog.Attr {
 	if x.failure != nil {
 		attrs = append(attrs, slog.String("error", x.failure.Code))
 		if x.failure.Err != nil {
@@ -81,10 +132,14 @@ func routeOf(r *http.Request) string {
 	return path
 }
 
+// knownMethods are the methods that the log and the metrics name.
+var knownMethods = [...]string{
+	http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
 // knownMethod keeps a stranger's word out of metric labels.
 func knownMethod(m string) string {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	if slices.Contains(knownMethods[:], m) {
 		return m
 	}
 	return "other"

@@ -32,6 +32,8 @@ type Config struct {
 	MaxBody   int64 // bytes; 0: DefaultMaxBody
 	// Registerer gets the request metrics; nil: none are kept.
 	Registerer prometheus.Registerer
+	// LogQuick writes a log line for what was answered from memory, too.
+	LogQuick bool
 }
 
 // Mux is the routes and the edge in front of them. Register everything before
@@ -42,7 +44,10 @@ type Mux struct {
 	hosts   map[string]bool
 	pages   map[string][]string // path of a Page route: its methods
 	browser map[string][]string // path of a Browser route: its methods
+	quick   map[string]*quickRoute
 	metrics *metrics
+
+	common []headerLine // of every answer
 }
 
 // NewMux returns an edge without routes.
@@ -59,16 +64,19 @@ func NewMux(cfg Config) *Mux {
 	if cfg.ErrorPage == nil {
 		cfg.ErrorPage = WriteOAuthError
 	}
+	common := http.Header{}
+	commonHeaders(common, cfg.HTTPS)
 	return &Mux{
 		cfg: cfg, routes: http.NewServeMux(), hosts: hostSet(cfg.Hosts),
-		pages: map[string][]string{}, browser: map[string][]string{}, metrics: newMetrics(cfg.Registerer),
+		pages: map[string][]string{}, browser: map[string][]string{}, quick: map[string]*quickRoute{},
+		metrics: newMetrics(cfg.Registerer), common: headerLines(common),
 	}
 }
 
 // API registers a handler whose errors are JSON ([WriteOAuthError]). The answer
 // is not stored unless the handler says otherwise.
 func (m *Mux) API(pattern string, h Handler) {
-	m.register(pattern, WriteOAuthError, h, func(h http.Header) { h.Set("Cache-Control", "no-store") })
+	m.register(pattern, WriteOAuthError, h, func(h http.Header) { h["Cache-Control"] = noStore })
 }
 
 // Browser is API for endpoints that scripts of any origin may call without
@@ -76,7 +84,7 @@ func (m *Mux) API(pattern string, h Handler) {
 func (m *Mux) Browser(pattern string, h Handler) {
 	m.preflight(pattern)
 	m.register(pattern, WriteOAuthError, h, func(h http.Header) {
-		h.Set("Cache-Control", "no-store")
+		h["Cache-Control"] = noStore
 		allowAnyOrigin(h)
 	})
 }

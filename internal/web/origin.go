@@ -39,12 +39,25 @@ func address(s string) string {
 func userAgent(r *http.Request) string {
 	ua := r.UserAgent()
 	ua = ua[:min(len(ua), maxUserAgent)]
+	if isPlain(ua) {
+		return ua
+	}
 	return strings.Map(func(c rune) rune {
 		if c == unicode.ReplacementChar || unicode.In(c, unicode.C, unicode.Zl, unicode.Zp) {
 			return -1
 		}
 		return c
 	}, ua)
+}
+
+// isPlain reports whether s is printable ASCII, as nearly all are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func hostSet(hosts []string) map[string]bool {

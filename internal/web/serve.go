@@ -1,12 +1,13 @@
 package web
 
 import (
-	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"errors"
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -28,13 +29,18 @@ const (
 //  4. the route, whose handler's errors are written by its error writer;
 //  5. what no handler took (404, 405), by the writer that suits the path;
 //  6. one log line and the metrics, whatever happened, a panic included.
+//
+// What is answered from memory (see [Mux.APIQuick]) goes no such way.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, started: m.cfg.Now(), id: newRequestID(), ip: clientIP(r, m.cfg.TrustedProxies)}
-	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
-	ctx = origin.With(ctx, origin.Origin{RequestID: x.id, IP: x.ip, UserAgent: userAgent(r)})
-	x.request = r.WithContext(ctx)
+	started, body := m.cfg.Now(), r.Body
+	if q := m.quick[r.URL.Path]; q != nil {
+		var answered bool
+		if body, answered = m.quickly(q, w, r, started); answered {
+			return
+		}
+	}
+	x := m.open(w, r, started)
 	defer m.finish(x)
-	commonHeaders(w.Header(), m.cfg.HTTPS)
 	if len(r.TransferEncoding) > 0 {
 		// Whatever follows a chunked body may be somebody else's request in the
 		// eyes of a proxy (RFC 9112 section 6.1).
@@ -44,7 +50,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.refuse(x, e)
 		return
 	}
-	x.request.Body = http.MaxBytesReader(w, r.Body, m.cfg.MaxBody)
+	x.request.Body = http.MaxBytesReader(w, body, m.cfg.MaxBody)
 	m.routes.ServeHTTP(x, x.request)
 	if !x.routed {
 		if x.muxStatus == http.StatusMethodNotAllowed {
@@ -54,9 +60,20 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// open begins an exchange: steps 1 and 2.
+func (m *Mux) open(w http.ResponseWriter, r *http.Request, started time.Time) *exchange {
+	x := &exchange{ResponseWriter: w, started: started, id: newRequestID(), ip: clientIP(r, m.cfg.TrustedProxies)}
+	ctx := origin.With(r.Context(), origin.Origin{RequestID: x.id, IP: x.ip, UserAgent: userAgent(r)})
+	x.request = r.WithContext(&exchangeContext{ctx, x})
+	share(w.Header(), m.common)
+	return x
+}
+
 // finish is deferred: it turns a panic into a 500 and writes the log line.
-func (m *Mux) finish(x *exchange) {
-	cause := recover()
+func (m *Mux) finish(x *exchange) { m.conclude(x, recover()) }
+
+// conclude ends an exchange; cause is what a panic was called with, or nil.
+func (m *Mux) conclude(x *exchange, cause any) {
 	err, _ := cause.(error)
 	aborted := errors.Is(err, http.ErrAbortHandler)
 	if cause != nil && !aborted {
@@ -116,8 +133,17 @@ func unrouted(status int) *Error {
 	return Refuse(http.StatusNotFound, "not_found", "There is nothing here.", nil)
 }
 
+// idAlphabet writes request ids: what people can read to each other.
+var idAlphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
 // newRequestID returns 16 characters of 80 random bits.
-func newRequestID() string { return strings.ToLower(rand.Text()[:16]) }
+func newRequestID() string {
+	var bits [10]byte
+	var id [16]byte
+	_, _ = rand.Read(bits[:]) // it never fails
+	idAlphabet.Encode(id[:], bits[:])
+	return string(id[:])
+}
 
 // headerSize is about the number of bytes of request line and headers.
 func headerSize(r *http.Request) int {

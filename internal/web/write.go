@@ -22,7 +22,7 @@ type ErrorWriter func(w http.ResponseWriter, r *http.Request, e *Error)
 func WriteOAuthError(w http.ResponseWriter, r *http.Request, e *Error) {
 	h := w.Header()
 	setHeaders(h, e.Header)
-	h.Set("Cache-Control", "no-store")
+	h["Cache-Control"] = noStore
 	h.Set("Pragma", "no-cache")
 	if id := origin.From(r.Context()).RequestID; id != "" {
 		h.Set("X-Request-Id", id)
@@ -51,9 +51,9 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h["Content-Type"] = jsonType
 	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
+		h["Cache-Control"] = noStore
 	}
 	w.WriteHeader(status)
 	// Whoever went away before the answer was written needs no second one.
