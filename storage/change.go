@@ -9,7 +9,8 @@ import (
 type ChangeKind string
 
 // What a credential's life, or the answer about it, can hang on. The ID of a
-// change is that of the thing, except where it says otherwise.
+// change is that of the thing, except where it says otherwise. What is new is no
+// change: nobody remembers that something is not there.
 const (
 	ChangeTenant         ChangeKind = "tenant"
 	ChangeClient         ChangeKind = "client"
@@ -52,11 +53,16 @@ const (
 //
 // The mutators of such a store return, when they killed or narrowed something,
 // only after every node that has joined has recorded a mark that includes the
-// change, or after LeaseFor + LeaseMargin.
+// change, or after LeaseFor + LeaseMargin, counted from when it was committed. A
+// caller who goes away does not shorten that. One that refuses, because somebody
+// else has just killed the same thing, returns no earlier than it would have. A
+// sign-in tells of its user and of the session that it renews, but waits only for
+// the session that it ends.
 type Feed interface {
 	// Join registers this process, durably, and returns its membership. From the
 	// moment when Join returns, changes wait for it. A store has one membership at a
-	// time: joining ends the one before, for which nobody waits any more.
+	// time: joining ends the one before, for which nobody waits any more, so that
+	// nothing may be trusted by it from when Join is called.
 	Join(ctx context.Context) (Membership, error)
 }
 
@@ -76,9 +82,12 @@ type Membership interface {
 	// joined anew.
 	Record(ctx context.Context, m Mark) error
 	// Wait returns nil when something changed, and ctx.Err() when ctx is done
-	// first. It may return early, and correctness never rests on it.
+	// first. It may return early, it need not return for what nobody waits for, and
+	// correctness never rests on it.
 	Wait(ctx context.Context) error
 	// Leave takes the node out of the register and ends the connection. The node
-	// must have stopped trusting what it remembers.
+	// must have stopped trusting what it remembers. When it fails, the node is
+	// waited for until others strike it. Leaving again, or after another membership
+	// took its place, does nothing.
 	Leave(ctx context.Context) error
 }

@@ -37,6 +37,7 @@ func (s *Store) CreateClient(ctx context.Context, c storage.Client, ev storage.E
 func (s *Store) UpdateClient(ctx context.Context, c storage.Client, ev storage.Event) error {
 	u := platformUnit("client "+string(c.ID), ev)
 	u.must(storage.ErrConflict, updateClient, slices.Delete(clientArgs(c), ownerColumn, ownerColumn+1)...)
+	u.change(storage.ChangeClient, "", string(c.ID))
 	u.otherwise = &query{sql: clientByID, args: []any{string(c.ID)}}
 	u.platformEvent(ev)
 	return write(ctx, s.engine, u)
@@ -66,6 +67,7 @@ func (s *Store) CreateResourceServer(ctx context.Context, rs storage.ResourceSer
 func (s *Store) UpdateResourceServer(ctx context.Context, rs storage.ResourceServer, ev storage.Event) error {
 	u := platformUnit("resource server "+string(rs.ID), ev)
 	u.must(storage.ErrConflict, updateResourceServer, resourceServerArgs(rs)...)
+	u.change(storage.ChangeResourceServer, "", string(rs.ID))
 	u.otherwise = &query{sql: resourceServerByID, args: []any{string(rs.ID)}}
 	u.platformEvent(ev)
 	return write(ctx, s.engine, u)

@@ -35,6 +35,7 @@ func (t *Tenant) CreateConnection(ctx context.Context, c storage.Connection, ev 
 func (t *Tenant) UpdateConnection(ctx context.Context, c storage.Connection, ev storage.Event) error {
 	u := newUnit(t.id, "connection "+string(c.ID))
 	u.must(storage.ErrConflict, updateConnection, owned(t.id, connectionArgs(c))...)
+	u.change(storage.ChangeConnection, t.id, string(c.ID))
 	u.otherwise = &query{sql: connectionByID, args: []any{t.id, string(c.ID)}}
 	u.event(ev)
 	return write(ctx, t.engine, u)

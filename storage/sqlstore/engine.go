@@ -69,6 +69,10 @@ type unit struct {
 	// When a statement of a free unit refuses (ask), those after it have to do
 	// nothing by themselves.
 	free bool
+	// changes are told to every node that has joined the feed; when waits is set,
+	// the unit is done only after all of them know.
+	changes []storage.Change
+	waits   bool
 	// otherwise is asked when a statement failed with ErrConflict: no row means
 	// that there was nothing to conflict with, ErrNotFound.
 	otherwise *query

@@ -25,7 +25,10 @@ type gathered struct {
 	*unit
 	rows int64
 	err  error
-	done chan struct{}
+	// change is where its changes are in the order of the engine's feed: on
+	// PostgreSQL the transaction that made them.
+	change uint64
+	done   chan struct{}
 }
 
 // maxGathered bounds the units of one transaction.
@@ -37,7 +40,7 @@ var errAlone = errors.New("sqlstore: undone with its neighbour")
 
 // run waits for the unit's outcome, or for the end of ctx: whether the unit was
 // executed is then not known.
-func (g *gatherer) run(ctx context.Context, u *unit) (int64, error) {
+func (g *gatherer) run(ctx context.Context, u *unit) (*gathered, error) {
 	w := &gathered{unit: u, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, w)
@@ -48,9 +51,9 @@ func (g *gatherer) run(ctx context.Context, u *unit) (int64, error) {
 	g.mu.Unlock()
 	select {
 	case <-w.done:
-		return w.rows, w.err
+		return w, w.err
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return &gathered{}, ctx.Err()
 	}
 }
 

@@ -24,6 +24,7 @@ const listGrants = "SELECT " + grantColumns + ` FROM grants
 func (t *Tenant) RevokeGrant(ctx context.Context, id storage.GrantID, at time.Time, ev storage.Event) error {
 	u := newUnit(t.id, "grant "+string(id))
 	u.must(storage.ErrNotFound, revokeGrant, t.id, string(id), when(at))
+	u.change(storage.ChangeGrant, t.id, string(id))
 	u.event(ev)
 	return write(ctx, t.engine, u)
 }
@@ -36,6 +37,7 @@ func (t *Tenant) WithdrawConsent(ctx context.Context, user storage.UserID, clien
 	u.do(deleteConsents, t.id, string(user), string(client))
 	u.do(consumeCodes, t.id, string(user), string(client), when(at))
 	u.do(revokeGrants, t.id, string(user), string(client), when(at))
+	u.change(storage.ChangeConsent, t.id, storage.ConsentChange(user, client))
 	u.event(ev)
 	return write(ctx, t.engine, u)
 }

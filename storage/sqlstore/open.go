@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/watchgate/watchgate/migrations"
 )
@@ -23,6 +24,10 @@ type Config struct {
 	// waits for an answer, with the number of statements in it. Preparing a
 	// statement on a connection that has not seen it is not counted.
 	OnRoundTrip func(statements int)
+	// OnWait, when set, is called whenever a change had to be known by every node
+	// (see [storage.Feed]) with how long that took; all is false when a node did not
+	// say that it knows, and its lease was waited for instead.
+	OnWait func(took time.Duration, all bool)
 }
 
 // ErrSchema is returned by Open when the database's tables are not those that
@@ -35,6 +40,9 @@ var ErrSchema = errors.New("sqlstore: the database's schema does not fit this pr
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.OnRoundTrip == nil {
 		cfg.OnRoundTrip = func(int) {}
+	}
+	if cfg.OnWait == nil {
+		cfg.OnWait = func(time.Duration, bool) {}
 	}
 	if isPostgres(cfg.DSN) {
 		return openPostgres(ctx, cfg)

@@ -3,11 +3,13 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +27,8 @@ type postgres struct {
 	conns       int32 // of each pool, at most
 	seen        func(int)
 	gather      gatherer
+	waiters     *waiters
+	register    register
 }
 
 // The roles, made by the migrations.
@@ -57,7 +61,17 @@ func postgresDB(dsn string) (*sql.DB, error) {
 		return nil, errDSN
 	}
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
+	onPrimary(cfg.ConnConfig)
 	return stdlib.OpenDB(*cfg.ConnConfig), nil
+}
+
+// onPrimary refuses a standby, and a server that is still recovering: what either
+// answers was true some time ago. A DSN that says something itself
+// (target_session_attrs) is taken at its word. A primary that is read-only answers.
+func onPrimary(cfg *pgx.ConnConfig) {
+	if cfg.ValidateConnect == nil {
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	}
 }
 
 // errDSN says nothing of what the DSN holds.
@@ -73,19 +87,19 @@ var byKey = map[string]string{
 }
 
 func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
-	app, err := openPool(ctx, cfg, appRole, byKey)
+	app, err := openPool(ctx, cfg, appRole)
 	if err != nil {
 		return nil, err
 	}
-	readOnly := maps.Clone(byKey)
-	readOnly["default_transaction_read_only"] = "on"
-	lookup, err := openPool(ctx, cfg, lookupRole, readOnly)
+	lookup, err := openPool(ctx, cfg, lookupRole, "SET default_transaction_read_only = on")
 	if err != nil {
 		app.Close()
 		return nil, err
 	}
 	p := &postgres{app: app, lookup: lookup, conns: app.Config().MaxConns, seen: cfg.OnRoundTrip}
 	p.gather.send, p.gather.atOnce = p.sendGathered, gatherings
+	p.waiters = newWaiters(p.applied, cfg.OnWait)
+	p.register = register{node: rand.Text(), config: app.Config().ConnConfig, now: time.Now, recorded: p.waiters.hint}
 	err = checkSchema(ctx, p, migrations.PostgreSQL)
 	if err == nil {
 		err = p.read(ctx, scope{what: "lookup role", lookup: true}, query{sql: "SELECT 1", scan: discard})
@@ -93,11 +107,12 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(noSchema(err), p.close())
 	}
-	return &Store{engine: p, upkeep: p}, nil
+	return &Store{engine: p, upkeep: p, feed: &p.register, waiting: p.waiters.count}, nil
 }
 
-// openPool makes the pool of one role.
-func openPool(ctx context.Context, cfg Config, role string, settings map[string]string) (*pgxpool.Pool, error) {
+// openPool makes the pool of one role, whose connections begin with the given
+// statements.
+func openPool(ctx context.Context, cfg Config, role string, more ...string) (*pgxpool.Pool, error) {
 	pool, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
 		return nil, errDSN
@@ -108,11 +123,11 @@ func openPool(ctx context.Context, cfg Config, role string, settings map[string]
 	}
 	pool.ConnConfig.ConnectTimeout = connectTimeout
 	pool.ConnConfig.RuntimeParams["application_name"] = role
-	for name, value := range settings {
-		pool.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(pool.ConnConfig.RuntimeParams, byKey)
+	onPrimary(pool.ConnConfig)
+	begin := strings.Join(append([]string{"SET ROLE " + role}, more...), "; ")
 	pool.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SET ROLE "+role)
+		_, err := conn.Exec(ctx, begin)
 		return err
 	}
 	out, err := pgxpool.NewWithConfig(ctx, pool)
@@ -123,30 +138,46 @@ func openPool(ctx context.Context, cfg Config, role string, settings map[string]
 }
 
 func (p *postgres) close() error {
+	p.register.replace(nil, errOver)
 	p.app.Close()
 	p.lookup.Close()
 	return nil
 }
 
-// run sends the whole unit at once. Without a BEGIN, what stands before one
-// Sync message is one transaction (protocol 55.2.4, pipelining): a statement that
-// fails undoes those before it, and those after it are not run.
-func (p *postgres) run(ctx context.Context, u *unit) (rows int64, err error) {
+// run returns when the unit is done, and when everybody knows who has to.
+func (p *postgres) run(ctx context.Context, u *unit) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	if u.free {
-		if rows, err := p.gather.run(ctx, u); !errors.Is(err, errAlone) {
-			return rows, wrapped(u.what, err)
+		if w, err := p.gather.run(ctx, u); !errors.Is(err, errAlone) {
+			return w.rows, wrapped(u.what, err)
 		}
 	}
+	w, err := p.runAlone(ctx, u)
+	switch {
+	case u.waits && err == nil:
+		p.waiters.await(w.change)
+	case u.waits && sentinel(err):
+		if err := p.awaitOthers(ctx, u); err != nil {
+			return 0, err
+		}
+	}
+	return w.rows, wrapped(u.what, err)
+}
+
+// runAlone sends the whole unit at once. Without a BEGIN, what stands before one
+// Sync message is one transaction (protocol 55.2.4, pipelining): a statement that
+// fails undoes those before it, and those after it are not run.
+func (p *postgres) runAlone(ctx context.Context, u *unit) (*gathered, error) {
+	var err error
 	for range tries {
 		w := &gathered{unit: u}
 		if err = p.send(ctx, w); err == nil {
-			return w.rows, wrapped(u.what, w.err)
+			return w, w.err
 		}
 		if noRoom(err) && len(u.rooms) > 0 {
 			if err := p.prepare(ctx, u.rooms...); err != nil {
-				return 0, err
+				return w, err
 			}
 			continue
 		}
@@ -154,7 +185,7 @@ func (p *postgres) run(ctx context.Context, u *unit) (rows int64, err error) {
 			break
 		}
 	}
-	return 0, wrap(u.what, err)
+	return &gathered{}, err
 }
 
 // send runs units in one transaction, and sets what each one's outcome is if the
@@ -197,6 +228,12 @@ func queue(b *pgx.Batch, w *gathered, named bool) {
 			b.Queue(s.plain, s.args...)
 		}
 	}
+	switch {
+	case w.waits:
+		b.Queue(announceChanges, changeArgs(w.changes)...)
+	case len(w.changes) > 0:
+		b.Queue(tellChanges, changeArgs(w.changes)...)
+	}
 }
 
 // collect reads the answers to one unit in their order; the first failure names
@@ -219,7 +256,13 @@ func collect(results pgx.BatchResults, w *gathered, named bool) error {
 			w.err = s.fail
 		}
 	}
-	return nil
+	if len(w.changes) == 0 {
+		return nil
+	}
+	var xid num
+	err := results.QueryRow().Scan(&xid)
+	w.change = uint64(xid)
+	return err
 }
 
 // sendGathered runs free units in one transaction. When the server refused one of

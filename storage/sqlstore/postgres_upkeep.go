@@ -23,6 +23,15 @@ const (
 	dropPartition  = "SELECT COALESCE(watchgate_drop_partition($1), '')"
 )
 
+// forgetChanges deletes a batch of the changes that every node has applied; without
+// nodes, all that nobody who joins from now on asks for. A number that this server
+// has not reached came with a backup of another and means nothing here.
+var forgetChanges = some(`DELETE FROM changes WHERE ctid IN (SELECT ctid FROM changes
+	WHERE xid < LEAST(pg_snapshot_xmin(pg_current_snapshot()), (SELECT pg_snapshot_xmin(applied) FROM nodes ORDER BY 1 LIMIT 1))
+	OR xid >= pg_snapshot_xmax(pg_current_snapshot()) LIMIT 5000)`)
+
+const forgetBatch = 5000
+
 func (p *postgres) prepare(ctx context.Context, wanted ...room) error {
 	for _, r := range wanted {
 		q := query{sql: makePartitions, args: []any{r.table, r.first, r.last}, scan: discard}
@@ -42,7 +51,7 @@ func (p *postgres) sweep(ctx context.Context, bound int64) (storage.Swept, error
 		q := query{sql: dropPartition, args: []any{bound}, scan: func(r row) error { return r.Scan(&name) }}
 		err := p.patiently(ctx, sweepTries, sweepPause, scope{what: "sweep"}, q)
 		if is(err, lockNotAvailable) || err == nil && name == "" {
-			return swept, nil
+			return swept, p.forgetChanges(ctx)
 		}
 		if err != nil {
 			return swept, err
@@ -66,4 +75,14 @@ func (p *postgres) patiently(ctx context.Context, tries int, pause time.Duration
 		}
 	}
 	return err
+}
+
+func (p *postgres) forgetChanges(ctx context.Context) error {
+	for {
+		u := newUnit(platform, "forget changes")
+		u.do(forgetChanges)
+		if n, err := p.run(ctx, u); err != nil || n < forgetBatch {
+			return err
+		}
+	}
 }

@@ -39,13 +39,17 @@ func (t *Tenant) SignIn(ctx context.Context, in storage.SignIn, ev storage.Event
 	} else {
 		u.must(storage.ErrConflict, identityIsUsers, t.id, string(in.User.ID), string(i.Connection), i.Issuer, i.Subject)
 		u.must(storage.ErrConflict, updateUser, owned(t.id, userArgs(in.User))...)
+		u.tell(storage.ChangeUser, t.id, string(in.User.ID))
 	}
 	if in.Replaces != "" {
 		u.do(replaceSession, t.id, string(in.Replaces), when(in.Session.LastSeenAt))
+		u.change(storage.ChangeSession, t.id, string(in.Replaces))
 	}
 	session := owned(t.id, sessionArgs(in.Session))
 	if in.Renews {
 		u.must(storage.ErrConflict, renewSession, session[:len(session)-1]...)
+		// Its end may have come nearer, by a policy that is tighter by now.
+		u.tell(storage.ChangeSession, t.id, string(in.Session.ID))
 	} else {
 		u.do(insertSession, session...)
 	}
@@ -60,6 +64,7 @@ func (t *Tenant) SignIn(ctx context.Context, in storage.SignIn, ev storage.Event
 func (t *Tenant) EndSession(ctx context.Context, id storage.SessionID, at time.Time, ev storage.Event) error {
 	u := newUnit(t.id, "session "+string(id))
 	u.must(storage.ErrNotFound, endSession, t.id, string(id), when(at))
+	u.change(storage.ChangeSession, t.id, string(id))
 	u.event(ev)
 	return write(ctx, t.engine, u)
 }

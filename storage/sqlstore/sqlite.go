@@ -25,6 +25,7 @@ type sqliteEngine struct {
 	written, asked  prepared
 	seen            func(int)
 	gather          gatherer
+	feed            *localFeed
 }
 
 const (
@@ -75,7 +76,7 @@ func openSQLite(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	readers.SetMaxOpenConns(cfg.MaxConns)
 	readers.SetMaxIdleConns(cfg.MaxConns)
-	e := &sqliteEngine{writer: writer, readers: readers, seen: cfg.OnRoundTrip}
+	e := &sqliteEngine{writer: writer, readers: readers, seen: cfg.OnRoundTrip, feed: newLocalFeed(cfg)}
 	e.written.db, e.asked.db = writer, readers
 	e.gather.send, e.gather.atOnce = e.sendGathered, 1
 	if err := checkSchema(ctx, e, migrations.SQLite); err != nil {
@@ -84,19 +85,27 @@ func openSQLite(ctx context.Context, cfg Config) (*Store, error) {
 		}
 		return nil, errors.Join(err, e.close())
 	}
-	return &Store{engine: e, upkeep: e}, nil
+	return &Store{engine: e, upkeep: e, feed: e.feed, waiting: e.feed.count}, nil
 }
 
 func (e *sqliteEngine) close() error {
+	e.feed.close()
 	return errors.Join(e.written.close(), e.asked.close(), e.readers.Close(), e.writer.Close())
 }
 
 // run waits for the one connection that writes, together with others.
 func (e *sqliteEngine) run(ctx context.Context, u *unit) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	inTime, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	rows, err := e.gather.run(ctx, u)
-	return rows, wrapped(u.what, err)
+	w, err := e.gather.run(inTime, u)
+	switch {
+	case err == nil && u.waits:
+		e.feed.await(w.change)
+	case u.waits && sentinel(err):
+		// As on PostgreSQL (awaitOthers); here the order of all changes is known.
+		e.feed.await(e.feed.publish(nil))
+	}
+	return w.rows, wrapped(u.what, err)
 }
 
 // sendGathered executes units in one immediate transaction: the file is locked
@@ -125,8 +134,20 @@ func (e *sqliteEngine) sendGathered(ctx context.Context, units []*gathered) {
 			return
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	e.publish(units)
+	if err != nil {
 		settle(units, err)
+	}
+}
+
+// publish tells what the units of a transaction changed. It is told as well when
+// the commit failed: it may have been made all the same.
+func (e *sqliteEngine) publish(units []*gathered) {
+	for _, w := range units {
+		if w.err == nil {
+			w.change = e.feed.publish(w.changes)
+		}
 	}
 }
 

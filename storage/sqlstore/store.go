@@ -12,6 +12,9 @@ import (
 type Store struct {
 	engine engine
 	upkeep upkeep
+	feed   storage.Feed
+	// waiting counts the changes that are not known everywhere.
+	waiting func() int
 }
 
 // Tenant is the handle of one tenant.

@@ -29,6 +29,7 @@ func (s *Store) CreateTenant(ctx context.Context, t storage.Tenant, ev storage.E
 func (s *Store) UpdateTenant(ctx context.Context, t storage.Tenant, ev storage.Event) error {
 	u := platformUnit("tenant "+string(t.ID), ev)
 	u.must(storage.ErrConflict, updateTenant, tenantArgs(t)...)
+	u.change(storage.ChangeTenant, "", string(t.ID))
 	u.otherwise = &query{sql: tenantByID, args: []any{string(t.ID)}}
 	u.platformEvent(ev)
 	return write(ctx, s.engine, u)

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
 	"github.com/watchgate/watchgate/storage"
@@ -60,6 +61,7 @@ func (t *Tenant) RotateRefresh(ctx context.Context, in storage.RotateRefresh, ev
 func (t *Tenant) RevokeToken(ctx context.Context, ref storage.TokenRef, at time.Time, ev storage.Event) error {
 	u := newUnit(t.id, "revoke token")
 	u.must(storage.ErrNotFound, revokeAccess, t.id, ref.Hash[:], int64(ref.Bucket), when(at))
+	u.change(storage.ChangeToken, t.id, hex.EncodeToString(ref.Hash[:]))
 	u.event(ev)
 	return write(ctx, t.engine, u)
 }

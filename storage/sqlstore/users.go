@@ -21,6 +21,7 @@ var (
 func (t *Tenant) UpdateUser(ctx context.Context, user storage.User, ev storage.Event) error {
 	u := newUnit(t.id, "user "+string(user.ID))
 	u.must(storage.ErrConflict, updateUser, owned(t.id, userArgs(user))...)
+	u.change(storage.ChangeUser, t.id, string(user.ID))
 	u.otherwise = &query{sql: userByID, args: []any{t.id, string(user.ID)}}
 	u.event(ev)
 	return write(ctx, t.engine, u)

@@ -14,7 +14,10 @@ import (
 func testAway(t *testing.T, h Harness) {
 	w := newWorld(t, h.Store)
 	before := w.snapshot()
+	n := w.join()
+	waits := begin(func() error { return n.Wait(w.Context()) })
 	back := h.Away(t)
+	n.isOver(<-waits)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	calls := changes(t)
@@ -35,8 +38,24 @@ func testAway(t *testing.T, h Harness) {
 	}
 	back()
 	w.awaitBack()
+	n = w.join()
+	n.wantTold("nothing", n.renew(), nil)
+	w.must(n.Leave(t.Context()))
 	w.same(w.snapshot(), before)
 	w.must(w.a.RedeemCode(t.Context(), w.redeem(w.a.code), w.event("x")))
+}
+
+// isOver fails the test unless the membership of a store that went away has ended,
+// and there is no other to be had.
+func (n *node) isOver(waited error) {
+	n.Helper()
+	_, _, read := n.Read(n.Context())
+	_, joined := n.feed().Join(n.Context())
+	for what, err := range map[string]error{"Wait": waited, "Read": read, "Record": n.Record(n.Context(), "0"), "Join": joined} {
+		if err == nil || class(err) != nil {
+			n.Errorf("%s while the store is away: %v, want an error that is no sentinel", what, err)
+		}
+	}
 }
 
 // awaitBack asks until the store answers: the first answers of a server that was

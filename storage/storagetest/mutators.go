@@ -13,7 +13,8 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// unrecorded are the changes that leave no audit event, each with the reason.
+// unrecorded are the changes that leave no audit event, each with the reason. Nodes
+// are told of none of them either: no answer hangs on what they change.
 var unrecorded = map[string]string{
 	"BeginLogin":   "a login transaction is the state of a page; what comes of it is recorded",
 	"AdvanceLogin": "as BeginLogin",
@@ -161,6 +162,9 @@ func changes(t *testing.T) map[string]change {
 			if part.cases[name] == nil {
 				t.Errorf("%s has no case: add one beside the others", name)
 				continue
+			}
+			if told[name] == nil {
+				t.Errorf("nobody has decided what nodes are told of %s: add it to told", name)
 			}
 			all[name] = part.cases[name]
 		}

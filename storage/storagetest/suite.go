@@ -8,7 +8,8 @@ import (
 
 // Harness is one engine under test.
 type Harness struct {
-	// Store is migrated, empty, and this test's alone.
+	// Store is migrated, empty, and this test's alone. It has to be a [storage.Feed],
+	// and to have a method Waiting() int that counts the changes that wait.
 	Store storage.Store
 	// Away makes the database unreachable for Store and returns what brings it
 	// back, nil when nothing does. It may be nil for tests that do not call it.
@@ -43,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"UnknownTenant", testUnknownTenant},
 		{"EveryChangeIsRecorded", testEveryChangeIsRecorded},
 		{"AFailedChangeLeavesNothing", testFailedChangeLeavesNothing},
+		{"Feed", testFeed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
