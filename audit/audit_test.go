@@ -72,6 +72,7 @@ func all(ctx context.Context) map[string]storage.Event {
 		"ClientAuthFailed":            ClientAuthFailed(ctx, at, "app_1"),
 		"TokenRefused":                TokenRefused(ctx, at, "app_1", "invalid_scope"),
 		"IntrospectionRefused":        IntrospectionRefused(ctx, at, "rs_1", "invalid_client"),
+		"IntrospectionScanning":       IntrospectionScanning(ctx, at, "rs_1", 100, 1500*time.Millisecond),
 		"CrossTenantDenied":           CrossTenantDenied(ctx, at, "ten_2", "rs_1"),
 		"TenantCreated":               TenantCreated(ctx, at, tenant),
 		"TenantUpdated":               TenantUpdated(ctx, at, tenant),

@@ -11,7 +11,8 @@
 //	code.issued  code.redeemed  code.refused  code.replayed
 //	token.issued  token.refreshed  token.revoked
 //	refresh.reused  refresh.refused  grant.revoked
-//	client.auth_failed  token.refused  introspection.refused  cross_tenant.denied
+//	client.auth_failed  token.refused  introspection.refused
+//	introspection.scanning  cross_tenant.denied
 //	tenant.created  tenant.updated  tenant.suspended  tenant.resumed
 //	client.created  client.updated  client.disabled  client.enabled
 //	client.secret_rotated

@@ -103,6 +103,18 @@ func IntrospectionRefused(ctx context.Context, at time.Time, rs string, reason s
 	return event(ctx, at, ev)
 }
 
+// IntrospectionScanning records introspection.scanning: a signal. Within that
+// time, so many of a resource server's questions were about what is no token of
+// ours, or none of its own: somebody tries tokens (RFC 7662 section 4). Seconds
+// are rounded up.
+func IntrospectionScanning(ctx context.Context, at time.Time, rs string, count int, within time.Duration) storage.Event {
+	ev := refused("introspection.scanning", "token_scanning")
+	ev.Object = rs
+	seconds := max(1, (within+time.Second-1)/time.Second)
+	ev.Details = map[string]string{"count": strconv.Itoa(count), "within_seconds": strconv.FormatInt(int64(seconds), 10)}
+	return event(ctx, at, ev)
+}
+
 // CrossTenantDenied records cross_tenant.denied: a credential of this tenant was
 // used where another tenant, or an object of another tenant, was named. object
 // is what was named, by who presented the credential.

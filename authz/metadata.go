@@ -39,6 +39,7 @@ type metadataDocument struct {
 	TokenAuthMethods                 []string `json:"token_endpoint_auth_methods_supported"`
 	RevocationAuthMethods            []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionAuthMethods         []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAlgs                []string `json:"introspection_signing_alg_values_supported"`
 	CodeChallengeMethods             []string `json:"code_challenge_methods_supported"`
 	PromptValues                     []string `json:"prompt_values_supported"`
 	ClaimTypes                       []string `json:"claim_types_supported"`
@@ -100,6 +101,7 @@ func (s *Server) document(scopes []string) metadataDocument {
 		TokenAuthMethods:         methods,
 		RevocationAuthMethods:    methods,
 		IntrospectionAuthMethods: secret,
+		IntrospectionAlgs:        []string{"RS256"}, // RFC 9701 section 7; the default of section 6
 
 		ClaimsParameterSupported:         true,
 		ResponseIssuerParameterSupported: true,

@@ -10,6 +10,7 @@ import (
 	"github.com/watchgate/watchgate/internal/clientauth"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -30,32 +31,96 @@ type verdict struct {
 	// why is "" for an active token, and otherwise a short stable code for the log
 	// and the metrics, which nobody else reads.
 	why string
-	// answer is the JSON of RFC 7662 section 2.2, encoded.
+	// answer is the JSON of RFC 7662 section 2.2, encoded. It must not be modified:
+	// others may be getting the same bytes.
 	answer []byte
 	// tenant is the token's; "" when there is no live token.
 	tenant storage.TenantID
+	source source // of an active answer
 }
 
 // ask answers a question in the same steps, whoever puts it:
 //
-//  1. caller and token are found, in one statement (none when the token is
-//     malformed and the caller was good a moment ago);
+//  1. caller and token are found: in memory, as far as that may be trusted, or
+//     else in one statement;
 //  2. is the caller a resource server that may ask: the refusal is recorded;
 //  3. the decision, and the encoded answer.
 //
 // Its errors are [web.Error]s: 401 for the caller, 503 when nobody can tell.
 func (s *Server) ask(ctx context.Context, c caller, q question) (verdict, error) {
-	v := verdict{question: q}
-	ref, err := token.Parse(token.Access, q.token)
-	if err != nil {
+	v, err := s.settle(ctx, c, verdict{question: q})
+	s.metrics.count(v, err)
+	return v, err
+}
+
+func (s *Server) settle(ctx context.Context, c caller, v verdict) (verdict, error) {
+	// Before anything is looked up, in memory or in the store (see limit.go).
+	if err := s.limits.admit(ctx, c, v.question.now); err != nil {
+		return v, err
+	}
+	ref, malformed := token.Parse(token.Access, v.question.token)
+	a := s.memory.asker(c, v.question.now)
+	switch {
+	case a == nil && malformed != nil:
 		return s.malformed(ctx, c, v)
+	case a == nil:
+		return s.introduce(ctx, c, v, ref)
 	}
-	var found *storage.LiveToken
-	v.rs, found, err = s.cfg.Store.Introspect(ctx, storage.ResourceServerID(c.ID), ref)
-	if err := s.authenticate(ctx, c, v, err); err != nil {
-		return v, s.refuse(ctx, c, err)
+	v.rs = a.rs
+	if err := s.accept(ctx, c, v); err != nil {
+		return v, err
 	}
-	return s.decided(ctx, v, found)
+	switch {
+	case malformed != nil:
+		return inactiveBecause(ctx, v, kindOf(v.question.token)), nil
+	case over(ref, v.question.now):
+		return inactiveBecause(ctx, v, "expired"), nil
+	}
+	return s.answer(ctx, c, v, asked{a, ref})
+}
+
+// over reports whether a token says itself that its time has passed.
+func over(ref storage.TokenRef, now time.Time) bool { return now.Unix() >= int64(ref.Bucket)*3600 }
+
+// accept is done once for each question of a caller that has proven who it is,
+// before the question is answered.
+func (s *Server) accept(ctx context.Context, c caller, v verdict) error {
+	web.Annotate(ctx, "resource_server", string(v.rs.ID))
+	return s.limits.accepted(ctx, c, v.question.now)
+}
+
+// introduce answers a caller that is not remembered: one statement finds it and
+// the token.
+func (s *Server) introduce(ctx context.Context, c caller, v verdict, ref storage.TokenRef) (verdict, error) {
+	r, err := s.read(ctx, c, &v, ref)
+	if err == nil {
+		err = s.accept(ctx, c, v)
+	}
+	if err != nil {
+		return v, err
+	}
+	v, err = s.decided(ctx, v, r.found)
+	s.remember(v, err, r)
+	return v, err
+}
+
+// reading is what one statement found.
+type reading struct {
+	mark  coherence.Mark // noted before
+	ref   storage.TokenRef
+	found *storage.LiveToken // nil: there is none
+}
+
+// read asks the store, and decides whether the caller may ask; the refusal is
+// recorded.
+func (s *Server) read(ctx context.Context, c caller, v *verdict, ref storage.TokenRef) (reading, error) {
+	r := reading{mark: s.memory.node.Mark(), ref: ref}
+	var err error
+	v.rs, r.found, err = s.cfg.Store.Introspect(ctx, storage.ResourceServerID(c.ID), ref)
+	if err := s.authenticate(ctx, c, *v, err); err != nil {
+		return r, s.refuse(ctx, c, err)
+	}
+	return r, nil
 }
 
 // decided completes a verdict about a token that was found, or not (nil).
@@ -79,21 +144,26 @@ func inactiveBecause(ctx context.Context, v verdict, why string) verdict {
 	return v
 }
 
-// malformed answers about what is missing, garbage, or of a kind that resource
-// servers learn nothing about. There is nothing to look up but the caller, and not
-// even that when the same credentials were good a moment ago: the answer tells
+// malformed answers a caller that is not remembered about what is missing,
+// garbage, or of a kind that resource servers learn nothing about. There is
+// nothing to look up but the caller. While nothing may be remembered, not even
+// that is done when the same credentials were good a moment ago: the answer tells
 // nothing, so that it does no harm if they were withdrawn since. Garbage, which
 // anybody can send to an API, costs no query then.
 func (s *Server) malformed(ctx context.Context, c caller, v verdict) (verdict, error) {
-	if !s.known.has(v.question.now, c.ID, c.Secret) {
+	if s.memory.node.Held() || !s.known.has(v.question.now, c.ID, c.Secret) {
+		mark := s.memory.node.Mark()
 		var err error
 		v.rs, err = s.cfg.Store.ResourceServer(ctx, storage.ResourceServerID(c.ID))
 		if err := s.authenticate(ctx, c, v, err); err != nil {
 			return v, s.refuse(ctx, c, err)
 		}
+		s.memory.keepAsker(v.rs, mark)
 	} else {
 		v.rs.ID = storage.ResourceServerID(c.ID)
-		web.Annotate(ctx, "resource_server", c.ID)
+	}
+	if err := s.accept(ctx, c, v); err != nil {
+		return v, err
 	}
 	return inactiveBecause(ctx, v, kindOf(v.question.token)), nil
 }
@@ -144,8 +214,8 @@ func (s *Server) authenticate(ctx context.Context, c caller, v verdict, found er
 		refusal.Err = errDisabled
 	default:
 		s.known.add(v.question.now, c.ID, c.Secret)
-		web.Annotate(ctx, "resource_server", string(v.rs.ID))
 		return nil
 	}
+	s.limits.failed(ctx, c)
 	return refusal
 }

@@ -23,10 +23,11 @@ func decide(q question, rs storage.ResourceServer, found *storage.LiveToken) (sc
 	return granted(q, rs, found)
 }
 
-// Reasons that are recorded.
+// Reasons that others have to know: the first two are recorded.
 const (
 	otherTenant   = "other_tenant"
 	foreignServer = "resource_server_of_other_tenant"
+	tenantBlank   = "tenant_blank"
 )
 
 // elsewhere says why a live token is not for this API call: it is another
@@ -40,7 +41,7 @@ func elsewhere(q question, rs storage.ResourceServer, found *storage.LiveToken) 
 		return otherTenant
 	case q.tenantBlank:
 		// Whoever names a tenant and forgets which must not get an answer for all.
-		return "tenant_blank"
+		return tenantBlank
 	case len(found.Audience) > 0 && !slices.Contains(found.Audience, rs.Audience):
 		return "audience"
 	}

@@ -18,6 +18,9 @@ import (
 // strangers, who can make up names without end. Every refusal is in the log.
 func (s *Server) refuse(ctx context.Context, c caller, err error) error {
 	refusal := web.AsError(err)
+	if refusal.Status < http.StatusInternalServerError {
+		s.metrics.refused.Inc()
+	}
 	now := s.cfg.Now()
 	if refusal.Status != http.StatusUnauthorized || !s.recorded.Allow(ctx, now, "", refusal.Code) {
 		return refusal

@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/clientauth"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -46,6 +49,16 @@ type Config struct {
 	Issuer string           // the iss of every answer
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // what could not be recorded; nil: nowhere
+	Signer Signer           // signs answers (RFC 9701); nil: there are no signed ones
+	Limits Limits           // the zero value has none; see [DefaultLimits]
+	// Node says what may be trusted of that which is remembered; nil: nothing is
+	// remembered, and each question costs one statement.
+	Node *coherence.Node
+	// CacheBytes is how much memory the remembered answers take, at most; 0:
+	// DefaultCacheBytes.
+	CacheBytes int64
+	// Registerer gets the metrics; nil: none are kept.
+	Registerer prometheus.Registerer
 }
 
 // Server answers introspection requests.
@@ -55,6 +68,11 @@ type Server struct {
 	recorded *audit.Limiter
 	crossed  *audit.Limiter
 	seed     maphash.Seed
+	limits   *limits
+	scans    *scans
+	memory   *memory
+	flights  *flights
+	metrics  metrics
 }
 
 // New returns a Server.
@@ -65,13 +83,31 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	m := remembering(cfg)
 	return &Server{
+		memory: m, flights: newFlights(), metrics: newMetrics(cfg.Registerer, m),
 		cfg: cfg, known: newRecent(), recorded: audit.NewLimiter(), crossed: audit.NewLimiter(), seed: maphash.MakeSeed(),
+		limits: newLimits(cfg.Limits, cfg.Now), scans: newScans(cfg.Registerer),
 	}
 }
 
-// Mount adds POST /oauth2/introspect.
-func (s *Server) Mount(m *web.Mux) { m.API("POST /oauth2/introspect", s.introspect) }
+// remembering is a memory of the size that is configured, and one that nothing is
+// ever kept in when there is no node.
+func remembering(cfg Config) *memory {
+	switch {
+	case cfg.Node == nil:
+		return newMemory(coherence.New(coherence.Config{}), 1)
+	case cfg.CacheBytes <= 0:
+		return newMemory(cfg.Node, DefaultCacheBytes)
+	}
+	return newMemory(cfg.Node, cfg.CacheBytes)
+}
+
+// Mount adds POST /oauth2/introspect and /forward-auth.
+func (s *Server) Mount(m *web.Mux) {
+	m.APIQuick("POST /oauth2/introspect", s.quick, s.introspect)
+	s.mountForwardAuth(m)
+}
 
 // introspect is RFC 7662: form and credentials are read, the question is put, and
 // the verdict is written.
@@ -82,7 +118,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	}
 	caller, err := credentials(r, form)
 	if err != nil {
-		return s.refuse(r.Context(), caller, err)
+		return s.anonymous(r, caller, s.refuse(r.Context(), caller, err))
 	}
 	v, err := s.ask(r.Context(), caller, question{
 		now: s.cfg.Now(), token: form.Get("token"),
@@ -96,12 +132,15 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 
 // write is the answer of RFC 7662, and what has to be done after it.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, v verdict) error {
+	s.limits.tell(r.Context(), w.Header(), v.rs.ID)
 	if v.question.token == "" {
 		return web.Refuse(http.StatusBadRequest, "invalid_request", "The token parameter is missing.", nil)
 	}
-	err := writeAnswer(w, v.answer)
+	if err := s.reply(w, r, v); err != nil {
+		return err
+	}
 	s.after(r.Context(), w, v)
-	return err
+	return nil
 }
 
 // after records what a verdict has to leave in a trail. The answer is on its way
@@ -110,6 +149,7 @@ func (s *Server) after(ctx context.Context, w http.ResponseWriter, v verdict) {
 	if v.why == otherTenant || v.why == foreignServer {
 		s.denied(ctx, w, v)
 	}
+	s.scanned(ctx, w, v)
 }
 
 // caller is who asks, as presented.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect"
+	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
 )
@@ -32,11 +34,13 @@ var start = time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
 // world is a deployment on a real store: tenants acme and globex with a person
 // each, two clients, and resource servers.
 type world struct {
-	t          *testing.T
+	t          testing.TB
 	store      *sqlstore.Store
 	statements atomic.Int64
 	clock      time.Time
 	mux        *web.Mux
+	server     *introspect.Server
+	forget     func() // ends the node
 	log        bytes.Buffer
 
 	acme, globex storage.Tenant
@@ -45,16 +49,17 @@ type world struct {
 	session      storage.Session
 	spa, m2m     storage.Client
 	api          storage.ResourceServer
+	grant        storage.GrantID // of the last token
 }
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	return newWorldOn(t, filepath.Join(t.TempDir(), "watchgate.db"))
 }
 
-func newWorldOn(t *testing.T, dsn string) *world {
+func newWorldOn(t testing.TB, dsn string) *world {
 	t.Helper()
 	w := &world{t: t, clock: start}
 	ctx := context.Background()
@@ -74,7 +79,47 @@ func newWorldOn(t *testing.T, dsn string) *world {
 func (w *world) mount(cfg introspect.Config) {
 	cfg.Issuer, cfg.Now = issuer, func() time.Time { return w.clock }
 	w.mux = web.NewMux(web.Config{Log: web.NewLog(&w.log, slog.LevelInfo)})
-	introspect.New(cfg).Mount(w.mux)
+	w.server = introspect.New(cfg)
+	w.server.Mount(w.mux)
+}
+
+// remember mounts the endpoint with a node that holds a lease of the store, until
+// w.forget is called. A store has one node at a time.
+func (w *world) remember(cfg introspect.Config) {
+	w.t.Helper()
+	joined := make(chan struct{})
+	cfg.Node = coherence.New(coherence.Config{Feed: announced{w.store, sync.OnceFunc(func() { close(joined) })}})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- cfg.Node.Run(ctx) }()
+	w.forget = sync.OnceFunc(func() {
+		cancel()
+		must(w.t, <-ended)
+	})
+	w.t.Cleanup(w.forget)
+	<-joined
+	w.mount(cfg)
+}
+
+// announced says when whoever joined holds a lease: that is, when it waits.
+type announced struct {
+	storage.Feed
+	joined func()
+}
+
+func (a announced) Join(ctx context.Context) (storage.Membership, error) {
+	m, err := a.Feed.Join(ctx)
+	return membership{m, a.joined}, err
+}
+
+type membership struct {
+	storage.Membership
+	joined func()
+}
+
+func (m membership) Wait(ctx context.Context) error {
+	m.joined()
+	return m.Membership.Wait(ctx)
 }
 
 func (w *world) people(ctx context.Context) {
@@ -135,6 +180,7 @@ func (w *world) issue(change func(*storage.AccessToken)) string {
 		Auth: storage.Authentication{AuthTime: start.Add(-time.Minute), ACR: "mfa", AMR: []string{"pwd", "otp"}},
 	}
 	change(&a)
+	w.grant = a.Grant
 	acme := w.store.Tenant(w.acme.ID)
 	must(w.t, acme.IssueCode(ctx, storage.IssueCode{Code: storage.Code{
 		Ref: codeRef, Grant: a.Grant, User: a.User, Client: a.Client, Session: w.session.ID, Connection: w.connection.ID,
@@ -174,7 +220,7 @@ func event(kind string) storage.Event {
 	return storage.Event{ID: storage.NewEventID(start), Time: start, Kind: kind, Outcome: "success", ActorKind: "system"}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,10 @@
+package introspect
+
+import (
+	"net/http"
+
+	"github.com/watchgate/watchgate/internal/web"
+)
+
+// Quick is what the edge asks first.
+func (s *Server) Quick(r *http.Request, body []byte) (web.QuickAnswer, bool) { return s.quick(r, body) }

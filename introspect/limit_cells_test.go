@@ -1,0 +1,145 @@
+package introspect
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func still() time.Time { return noon }
+
+// Each request takes exactly one, whichever way it goes.
+func TestRoomyTakesOneOrNothing(t *testing.T) {
+	for perSecond, quick := range map[int]int{10: 5, 11: 5, 1: 0, 2: 1, 100_000: 50_000} {
+		s := &Server{limits: newLimits(Limits{PerSecond: perSecond}, still)}
+		n := 0
+		for s.roomy("a") {
+			n++
+		}
+		for range 3 {
+			s.roomy("a")
+		}
+		if left := s.limits.questions.peek(t.Context(), "a"); n != quick || left.n != perSecond-quick {
+			t.Errorf("%d: %d quick ones, %d left", perSecond, n, left.n)
+		}
+		if !s.roomy("b") && quick > 0 {
+			t.Error("another caller has none")
+		}
+	}
+	if s := (&Server{limits: newLimits(Limits{}, still)}); !s.roomy("a") {
+		t.Error("no limit, and no room")
+	}
+}
+
+// With the clock standing still, a crowd gets exactly the burst.
+func TestCrowdGetsNoMoreThanTheQuota(t *testing.T) {
+	l := newLimits(Limits{PerSecond: 1000}, still)
+	var through atomic.Int64
+	var crowd sync.WaitGroup
+	for range 16 {
+		crowd.Go(func() {
+			for range 200 {
+				if l.accepted(context.Background(), caller{ID: "a", Secret: "x"}, noon) == nil {
+					through.Add(1)
+				}
+			}
+		})
+	}
+	crowd.Wait()
+	if n := through.Load(); n != 1000 {
+		t.Errorf("%d of 3200, want 1000", n)
+	}
+}
+
+// Attack: somebody with more addresses than there is room for.
+func TestAttackAddressesWithoutEnd(t *testing.T) {
+	c := newCells(100, time.Second, still)
+	q := newQuota("x", 1, 2, c)
+	for i := range 10_000 {
+		q.take(t.Context(), fmt.Sprint(i))
+		if len(c.m) > 100 {
+			t.Fatalf("%d keys", len(c.m))
+		}
+	}
+	c.now = func() time.Time { return noon.Add(time.Minute) }
+	for i := range 100 {
+		q.take(t.Context(), fmt.Sprint("later", i))
+	}
+	over := 0
+	for _, v := range c.m {
+		if v.Load() <= noon.Add(time.Minute).UnixNano() {
+			over++
+		}
+	}
+	if over > 10 {
+		t.Errorf("%d keys that are over are kept in the place of what is not", over)
+	}
+}
+
+func TestLookingLeavesNothing(t *testing.T) {
+	c := newCells(100, time.Second, still)
+	newQuota("x", 1, 2, c).peek(t.Context(), "a")
+	if len(c.m) != 0 {
+		t.Errorf("%d keys", len(c.m))
+	}
+}
+
+func TestGoodCredentialsHaveBoundedRoom(t *testing.T) {
+	g := newGood()
+	for i := range maxGood + 500 {
+		g.add(caller{ID: fmt.Sprint(i), Secret: "x"}, noon)
+	}
+	if len(g.till) != maxGood {
+		t.Errorf("%d, want %d", len(g.till), maxGood)
+	}
+	last := caller{ID: fmt.Sprint(maxGood + 499), Secret: "x"}
+	if !g.has(last, noon.Add(goodFor-1)) || g.has(last, noon.Add(goodFor)) || g.has(caller{ID: last.ID, Secret: "y"}, noon) {
+		t.Error("a day, and those credentials only")
+	}
+}
+
+func TestQuickLimitAllocatesNothing(t *testing.T) {
+	s := &Server{limits: newLimits(DefaultLimits(), time.Now)}
+	if n := testing.AllocsPerRun(1000, func() { s.roomy("demo-api") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// plenty is never used up, so that every question is counted.
+var plenty = Limits{PerSecond: 1e9, FailuresPerSecond: 1e9}
+
+func BenchmarkRoomy(b *testing.B) {
+	s := &Server{limits: newLimits(plenty, time.Now)}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.roomy("demo-api")
+	}
+}
+
+func BenchmarkRoomyParallel(b *testing.B) {
+	s := &Server{limits: newLimits(plenty, time.Now)}
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			s.roomy("demo-api")
+		}
+	})
+}
+
+// BenchmarkSlowWay is what limits add to an answer that is not a quick one.
+func BenchmarkSlowWay(b *testing.B) {
+	l := newLimits(plenty, time.Now)
+	c := caller{ID: "demo-api", Secret: "resource-server-secret"}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = l.admit(b.Context(), c, noon)
+		_ = l.accepted(b.Context(), c, noon)
+		l.tell(b.Context(), http.Header{}, "demo-api")
+	}
+}
