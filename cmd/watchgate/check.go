@@ -29,6 +29,7 @@ func (c *Config) check(wrong *problems) {
 	}
 	c.checkSigningKeys(wrong)
 	c.checkOutbound(wrong)
+	c.checkIntrospection(wrong)
 	if _, err := logLevel(c.Log.Level); err != nil {
 		wrong.add("log.level: %q must be debug, info, warn or error", c.Log.Level)
 	}
@@ -98,6 +99,15 @@ func (c *Config) checkSigningKeys(wrong *problems) {
 	}
 	if k.PublishAhead > k.SignFor {
 		wrong.add("signing_keys: publish_ahead (%s) must not be longer than sign_for (%s): a key would have to sign before its time", k.PublishAhead, k.SignFor)
+	}
+}
+
+func (c *Config) checkIntrospection(wrong *problems) {
+	i := c.Introspection
+	for key, n := range map[string]int{"cache_mib": i.CacheMiB, "per_second": i.PerSecond, "failures_per_second": i.FailuresPerSecond} {
+		if n < 0 {
+			wrong.add("introspection.%s: must not be negative; 0 turns it off", key)
+		}
 	}
 }
 

@@ -64,6 +64,17 @@ type Config struct {
 		AllowLoopbackHTTP bool `yaml:"allow_loopback_http"`
 	} `yaml:"outbound"`
 
+	Introspection struct {
+		// CacheMiB bounds the memory for remembered answers; 0 remembers none.
+		CacheMiB int `yaml:"cache_mib"`
+		// PerSecond is how many answers one resource server gets from this node, and
+		// FailuresPerSecond how many wrong credentials one address may try. 0: no limit.
+		PerSecond         int `yaml:"per_second"`
+		FailuresPerSecond int `yaml:"failures_per_second"`
+		// LogEach writes a log line for active answers from memory, too.
+		LogEach bool `yaml:"log_each"`
+	} `yaml:"introspection"`
+
 	Log struct {
 		Level string `yaml:"level"` // debug, info, warn, error
 	} `yaml:"log"`
@@ -86,6 +97,8 @@ func defaults() Config {
 	c.SigningKeys.KeepFor = 31 * 24 * time.Hour
 	c.Outbound.Ports = []int{443}
 	c.Outbound.Timeout = 10 * time.Second
+	c.Introspection.CacheMiB = 256
+	c.Introspection.PerSecond, c.Introspection.FailuresPerSecond = 100_000, 10
 	c.Log.Level = "info"
 	return c
 }

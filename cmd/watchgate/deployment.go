@@ -20,6 +20,7 @@ import (
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/signer"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
 )
@@ -37,6 +38,8 @@ type deployment struct {
 	outbound func() (*outbound.Client, error)
 
 	metrics *prometheus.Registry
+	// node knows what changed, in a server that remembers answers; nil elsewhere.
+	node *coherence.Node
 }
 
 // openDeployment opens the database that cfg names. On SQLite it takes the
@@ -62,6 +65,7 @@ func (d *deployment) open(ctx context.Context) error {
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{
 		DSN: d.cfg.dsn(), MaxConns: d.cfg.perPool(), OnRoundTrip: countRoundTrips(d.metrics),
+		OnWait: countWaits(d.metrics),
 	})
 	if err != nil {
 		return explainOpen(err)
@@ -136,6 +140,25 @@ func countRoundTrips(reg prometheus.Registerer) func(statements int) {
 	return func(n int) {
 		trips.Inc()
 		statements.Add(float64(n))
+	}
+}
+
+// countWaits registers how long changes waited until every node knew of them, and
+// returns what counts it.
+func countWaits(reg prometheus.Registerer) func(took time.Duration, all bool) {
+	seconds := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "watchgate_change_wait_seconds", Help: "How long a change that kills credentials waited until every node had applied it.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	})
+	expired := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "watchgate_change_waits_expired_total", Help: "Changes that waited for a whole lease, because some node did not answer.",
+	})
+	reg.MustRegister(seconds, expired)
+	return func(took time.Duration, all bool) {
+		seconds.Observe(took.Seconds())
+		if !all {
+			expired.Inc()
+		}
 	}
 }
 

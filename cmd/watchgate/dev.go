@@ -45,7 +45,9 @@ func (c *devCmd) Run(p *program) error {
 		return err
 	}
 	defer logFile.Close()
-	d, err := openDeployment(p.ctx, cfg, newLog(logFile, cfg.Log.Level))
+	out := web.NewAsyncWriter(logFile, logBuffer)
+	defer out.Close()
+	d, err := openDeployment(p.ctx, cfg, newLog(out, cfg.Log.Level))
 	if err != nil {
 		return err
 	}

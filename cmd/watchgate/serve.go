@@ -24,7 +24,9 @@ func (c *serveCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(p.errOut, cfg.Log.Level)
+	out := web.NewAsyncWriter(p.errOut, logBuffer)
+	defer out.Close()
+	log := newLog(out, cfg.Log.Level)
 	d, err := openDeployment(p.ctx, cfg, log)
 	if err != nil {
 		return err
@@ -50,6 +52,9 @@ func (c *serveCmd) Run(p *program) error {
 	return d.run(p.ctx, public, operator)
 }
 
+// logBuffer is how many bytes of log wait to be written, at most.
+const logBuffer = 1 << 20
+
 // grace is how long requests that have begun may take after the program was
 // told to stop.
 const grace = 20 * time.Second
@@ -63,6 +68,9 @@ func (d *deployment) run(ctx context.Context, servers ...web.Listening) error {
 		return web.Run(ctx, grace, servers...)
 	})
 	g.Go(func() error { return d.upkeep(ctx) })
+	if d.node != nil {
+		g.Go(func() error { return d.node.Run(ctx) })
+	}
 	if dir := d.cfg.Database.DataDir; dir != "" {
 		g.Go(func() error { return serveControl(ctx, dir, d.operators(), d.log, func() {}) })
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect"
+	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/templates"
 )
@@ -42,7 +44,7 @@ func build(d *deployment) (handlers, error) {
 	}
 	mux := web.NewMux(web.Config{
 		Log: d.log, Now: now, Hosts: hostsOf(u), TrustedProxies: d.cfg.TrustedProxies,
-		HTTPS: u.Scheme == "https", ErrorPage: errorPage(d.cfg.Issuer), Registerer: d.metrics,
+		HTTPS: u.Scheme == "https", ErrorPage: errorPage(d.cfg.Issuer), Registerer: d.metrics, LogQuick: d.cfg.Introspection.LogEach,
 	})
 	people, err := newSignIn(d)
 	if err != nil {
@@ -58,7 +60,7 @@ func build(d *deployment) (handlers, error) {
 	people.SetAuthorizer(engine)
 	people.Mount(mux)
 	engine.Mount(mux)
-	introspect.New(introspect.Config{Store: d.store, Issuer: d.cfg.Issuer, Now: now, Log: d.log}).Mount(mux)
+	newIntrospection(d).Mount(mux)
 	mux.Page("GET /{$}", func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		return templates.Welcome(w, templates.WelcomePage{Issuer: d.cfg.Issuer})
@@ -66,6 +68,21 @@ func build(d *deployment) (handlers, error) {
 	mux.Handle("GET /assets/", templates.AssetHandler())
 	ready := map[string]func(context.Context) error{"database": d.store.Ping}
 	return handlers{public: mux, operator: web.Operator(web.OperatorConfig{Gatherer: d.metrics, Ready: ready, Log: d.log})}, nil
+}
+
+// newIntrospection wires introspection over what the node knows of changes. A
+// store without a feed, or a cache of no size, makes each question a statement.
+func newIntrospection(d *deployment) *introspect.Server {
+	c := d.cfg.Introspection
+	if feed, ok := d.store.(storage.Feed); ok && c.CacheMiB > 0 {
+		d.node = coherence.New(coherence.Config{Feed: feed, Now: time.Now, Log: d.log, Registerer: d.metrics})
+	}
+	limits := introspect.DefaultLimits()
+	limits.PerSecond, limits.FailuresPerSecond = c.PerSecond, c.FailuresPerSecond
+	return introspect.New(introspect.Config{
+		Store: d.store, Issuer: d.cfg.Issuer, Now: now, Log: d.log, Signer: d.signer, Limits: limits,
+		Node: d.node, CacheBytes: int64(c.CacheMiB) << 20, Registerer: d.metrics,
+	})
 }
 
 // maxUpstreamBody bounds one answer of an identity provider, in bytes (NW-06).
