@@ -13,7 +13,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TEST_TIMEOUT ?= 15m
 FUZZTIME ?= 10s
 
-.PHONY: help dev build deps test bench lint fuzz clean
+.PHONY: help dev build deps proxies test soak bench lint fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,8 +24,11 @@ dev: ## run everything on this machine: server, demo identity provider, demo API
 build: ## build the static binary bin/watchgate
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/watchgate ./cmd/watchgate
 
-deps: ## install what the tests need: PostgreSQL, Chromium, Node.js, a C compiler
+deps: ## install what the tests need: PostgreSQL, Chromium, Node.js, a C compiler, nginx, Caddy
 	@scripts/deps.sh
+
+proxies: ## fetch Envoy and Traefik too, so that the tests run their configurations
+	@scripts/deps.sh proxies
 
 test: deps ## run everything: both databases, the browser, the race detector
 	@scripts/format.sh
