@@ -16,13 +16,15 @@ CREATE TABLE changes (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_scale_factor = 0);
 CREATE INDEX changes_xid ON changes (xid);
 
--- A node is one process that remembers. Room is left on each page, so that a
--- record rewrites no index.
+-- A node is one process that remembers, and each time it joins is a membership of
+-- its own, with a number that grows. Room is left on each page, so that a record
+-- rewrites no index.
 CREATE TABLE nodes (
-    id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    incarnation TEXT COLLATE "C" NOT NULL, -- of its membership; a node that joins anew has another
-    applied     pg_snapshot NOT NULL,      -- it has applied every change that this includes
-    beat        BIGINT NOT NULL            -- grows by one with every record
+    id          TEXT COLLATE "C" NOT NULL,
+    incarnation BIGINT NOT NULL,
+    applied     pg_snapshot NOT NULL, -- it has applied every change that this includes
+    beat        BIGINT NOT NULL,      -- grows by one with every record
+    PRIMARY KEY (id, incarnation)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 GRANT SELECT, INSERT, DELETE ON changes TO watchgate_app;

@@ -16,21 +16,27 @@ const (
 )
 
 const (
-	otherNodes = "SELECT id, incarnation, beat FROM nodes WHERE id <> $1"
+	otherNodes = "SELECT id, incarnation, beat FROM nodes WHERE NOT (id = $1 AND incarnation = $2)"
 	// strikeNode leaves a node alone that has just said something.
 	strikeNode = "DELETE FROM nodes WHERE id = $1 AND incarnation = $2 AND beat = $3"
 )
 
+// membership is the key of a node's row.
+type membership struct {
+	id          string
+	incarnation int64
+}
+
 // sighting is what a node's row said.
 type sighting struct {
-	id, incarnation string
-	beat            int64
+	membership
+	beat int64
 }
 
 // watch remembers since when each row says the same. It belongs to one connection:
 // a server that was restarted may have forgotten a record, and then a row says
 // again what it said before its node was last heard.
-type watch map[string]struct {
+type watch map[membership]struct {
 	sighting
 	since time.Time
 }
@@ -40,14 +46,14 @@ type watch map[string]struct {
 // sent and answered at the given times.
 func (w watch) silent(sent, answered time.Time, nodes []sighting) []sighting {
 	var out []sighting
-	here := map[string]bool{}
+	here := map[membership]bool{}
 	for _, n := range nodes {
-		here[n.id] = true
-		seen, known := w[n.id]
+		here[n.membership] = true
+		seen, known := w[n.membership]
 		switch {
 		case !known || seen.sighting != n:
 			seen.sighting, seen.since = n, answered
-			w[n.id] = seen
+			w[n.membership] = seen
 		case sent.Sub(seen.since) >= silence:
 			out = append(out, n)
 		}
@@ -80,7 +86,7 @@ func (m *member) tidy(ctx context.Context) error {
 // strike deletes the rows of nodes that are gone.
 func (m *member) strike(ctx context.Context) error {
 	sent := m.at.now()
-	rows, err := m.conn.Query(ctx, otherNodes, m.at.node)
+	rows, err := m.conn.Query(ctx, otherNodes, m.at.node, m.incarnation)
 	if err != nil {
 		return err
 	}

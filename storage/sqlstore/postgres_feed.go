@@ -80,7 +80,7 @@ func (p *postgres) applied(ctx context.Context) ([]snapshot, error) {
 type member struct {
 	at          *register
 	conn        *pgx.Conn
-	incarnation string
+	incarnation int64
 	last        string // the snapshot of the last Read, or of the registration
 	told        bool   // somebody announced a change since the last Read
 

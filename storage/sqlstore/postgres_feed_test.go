@@ -168,6 +168,39 @@ func TestAnEarlierMembershipTouchesNothing(t *testing.T) {
 	renewed(t, now)
 }
 
+// TestALateRegistrationSpeaksForNobody: an attempt to join was given up, the process
+// joined anew, and then the first attempt arrives. Its snapshot includes what the
+// process has not applied.
+func TestALateRegistrationSpeaksForNobody(t *testing.T) {
+	dsn := postgresDatabase(t)
+	s := two(t, Config{DSN: dsn})
+	late := enrolled(t, s).(*member)
+	m := enrolled(t, s)
+	done := revoking(t, s)
+	_, mark := told(t, m)
+	conn := connect(t, dsn)
+	for _, sql := range []string{replaceEarlier, joinRegister} {
+		_, err := conn.Exec(t.Context(), sql, late.at.node, late.incarnation)
+		must(t, err)
+	}
+	applied, err := s.engine.(*postgres).applied(t.Context())
+	must(t, err)
+	if len(applied) != 2 {
+		t.Errorf("%d memberships are waited for, want 2", len(applied))
+	}
+	select {
+	case <-done:
+		t.Error("the change succeeded before the node recorded it")
+	default:
+	}
+	must(t, m.Record(t.Context(), mark))
+	must(t, <-done)
+	enrolled(t, s)
+	if n := nodes(t, dsn); n != 1 {
+		t.Errorf("%d rows after joining anew, want 1", n)
+	}
+}
+
 func changesLeft(t *testing.T, dsn string) []string {
 	t.Helper()
 	rows, err := connect(t, dsn).Query(t.Context(), "SELECT kind FROM changes ORDER BY xid")

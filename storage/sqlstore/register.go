@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"sync"
@@ -21,9 +20,11 @@ type register struct {
 	now      func() time.Time
 	recorded func() // called after each record
 
-	joining sync.Mutex
-	mu      sync.Mutex
-	member  *member // the one that others wait for
+	joining     sync.Mutex
+	incarnation int64 // of the last attempt to join
+
+	mu     sync.Mutex
+	member *member // the one that others wait for
 }
 
 // feedSettings make a node's connection what it has to be, whatever the database's
@@ -40,10 +41,14 @@ const (
 	// durable is for the transaction of a registration: a server that forgets one
 	// lets changes succeed that this node has not read.
 	durable = "SELECT set_config('synchronous_commit', 'on', true)"
+	// replaceEarlier ends the memberships that this process had before. Those that it
+	// gave up on while their registration was on its way may arrive later still: such
+	// a row is one that others wait for in vain until it is struck, and never one that
+	// speaks for the membership of now.
+	replaceEarlier = "DELETE FROM nodes WHERE id = $1 AND incarnation < $2"
 	// joinRegister registers with the snapshot of the statement: what becomes visible
 	// while it is being committed is read once too often, and never not at all.
 	joinRegister = `INSERT INTO nodes (id, incarnation, applied, beat) VALUES ($1, $2, pg_current_snapshot(), 0)
-		ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, applied = excluded.applied, beat = 0
 		RETURNING applied::text`
 	recordApplied = "UPDATE nodes SET applied = $1::text::pg_snapshot, beat = beat + 1 WHERE id = $2 AND incarnation = $3"
 	leaveRegister = "DELETE FROM nodes WHERE id = $1 AND incarnation = $2"
@@ -53,7 +58,8 @@ const (
 func (r *register) Join(ctx context.Context) (storage.Membership, error) {
 	r.joining.Lock()
 	defer r.joining.Unlock()
-	m := &member{at: r, incarnation: rand.Text(), others: watch{}, looked: r.now(), forgot: r.now()}
+	r.incarnation++
+	m := &member{at: r, incarnation: r.incarnation, others: watch{}, looked: r.now(), forgot: r.now()}
 	if err := m.join(ctx); err != nil {
 		return nil, wrap("join", err)
 	}
@@ -88,9 +94,13 @@ func (m *member) connect(ctx context.Context) (*pgx.Conn, error) {
 func (m *member) enter(ctx context.Context) error {
 	var b pgx.Batch
 	b.Queue(durable)
+	b.Queue(replaceEarlier, m.at.node, m.incarnation)
 	b.Queue(joinRegister, m.at.node, m.incarnation)
 	results := m.conn.SendBatch(ctx, &b)
 	_, err := results.Exec()
+	if err == nil {
+		_, err = results.Exec()
+	}
 	if err == nil {
 		err = results.QueryRow().Scan((*str)(&m.last))
 	}
