@@ -99,8 +99,7 @@ func (s *Server) introduce(ctx context.Context, c caller, v verdict, ref storage
 	if err != nil {
 		return v, err
 	}
-	v, err = s.decided(ctx, v, r.found)
-	s.remember(v, err, r)
+	v, _, err = s.conclude(ctx, v, r)
 	return v, err
 }
 
@@ -121,6 +120,15 @@ func (s *Server) read(ctx context.Context, c caller, v *verdict, ref storage.Tok
 		return r, s.refuse(ctx, c, err)
 	}
 	return r, nil
+}
+
+// conclude decides about what was read, and remembers what it may.
+func (s *Server) conclude(ctx context.Context, v verdict, r reading) (verdict, remembered, error) {
+	v, err := s.decided(ctx, v, r.found)
+	if err != nil {
+		return v, remembered{}, err
+	}
+	return v, s.remember(v, r), nil
 }
 
 // decided completes a verdict about a token that was found, or not (nil).

@@ -58,9 +58,9 @@ func (s *Server) lead(ctx context.Context, c caller, v verdict, f flying) (verdi
 	if err != nil {
 		return v, err
 	}
-	v, err = s.decided(ctx, v, r.found)
-	if k, e := s.remember(v, err, r); k == f.key {
-		f.found = e
+	v, kept, err := s.conclude(ctx, v, r)
+	if kept.key == f.key {
+		f.found = kept.entry
 	}
 	if err == nil && v.why != "" {
 		s.memory.drop(f.key)
@@ -74,31 +74,35 @@ func (s *Server) lookUp(ctx context.Context, c caller, v verdict, ref storage.To
 	if err != nil {
 		return v, err
 	}
-	v, err = s.decided(ctx, v, r.found)
-	s.remember(v, err, r)
+	v, _, err = s.conclude(ctx, v, r)
 	return v, err
 }
 
-// remember keeps an asker that may ask, and the answer if it is active. It returns
-// what is remembered of the token, and nil if nothing is.
-func (s *Server) remember(v verdict, failed error, r reading) (k key, e entry) {
+// remembered is what is remembered of a token; entry is nil when nothing is.
+type remembered struct {
+	key   key
+	entry entry
+}
+
+// remember keeps an asker that may ask, and the answer if it is active.
+func (s *Server) remember(v verdict, r reading) (kept remembered) {
 	a := s.memory.keepAsker(v.rs, r.mark)
-	if a == nil || failed != nil || v.why != "" {
-		return k, nil
+	if a == nil || v.why != "" {
+		return kept
 	}
 	class, ok := a.classes.of(v.question.scope)
 	if !ok {
-		return k, nil
+		return kept
 	}
-	e = live{
+	kept.key = keyOf(r.ref, class)
+	kept.entry = live{
 		mark: r.mark, until: until(r.found), on: s.memory.on(r.found),
 		tenant: v.tenant, slug: r.found.Life.TenantSlug, answer: v.answer,
 	}.pack()
-	k = keyOf(r.ref, class)
-	if e != nil {
-		s.memory.keep(k, e)
+	if kept.entry != nil {
+		s.memory.keep(kept.key, kept.entry)
 	}
-	return k, e
+	return kept
 }
 
 // recalled completes a verdict from an entry, which stands for a token that is

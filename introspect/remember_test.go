@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -341,4 +343,37 @@ func TestMetrics(t *testing.T) {
 	if n := value(t, reg, "watchgate_introspection_cache_bytes"); n < 400 || n > 1000 {
 		t.Errorf("%v bytes", n)
 	}
+}
+
+// Many ask while tokens are revoked: whoever begins after a revocation has
+// returned is told so.
+func TestAttackAskingWhileRevoking(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, w *world) {
+		const tokens, askers = 30, 4
+		var secrets [tokens]string
+		for i := range secrets {
+			secrets[i] = w.issueBound()
+		}
+		var dead [tokens]atomic.Bool
+		var left atomic.Int64
+		left.Store(tokens)
+		var all sync.WaitGroup
+		for first := range askers {
+			all.Go(func() {
+				for n := first; left.Load() > 0; n++ {
+					i := n % tokens
+					was := dead[i].Load()
+					if body := w.ask(tok(secrets[i])).Body.String(); was && body != inactive {
+						t.Errorf("active after its revocation: %s", body)
+					}
+				}
+			})
+		}
+		for i, s := range secrets {
+			w.revoke(s)
+			dead[i].Store(true)
+			left.Add(-1)
+		}
+		all.Wait()
+	})
 }

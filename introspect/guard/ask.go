@@ -1,0 +1,213 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxConnections = 256
+	maxAnswer      = 64 << 10 // bytes
+	firstPause     = 50 * time.Millisecond
+	maxDoublings   = 5
+	maxRetryAfter  = time.Hour
+)
+
+// newTransport keeps connections open for a busy API. HTTP/1.1, because one HTTP/2
+// connection that hangs would hold up every call.
+func newTransport(dial time.Duration) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    dial,
+		MaxIdleConns:           maxConnections,
+		MaxIdleConnsPerHost:    maxConnections,
+		MaxConnsPerHost:        maxConnections,
+		IdleConnTimeout:        time.Minute, // less than Watchgate's two
+		MaxResponseHeaderBytes: 16 << 10,
+		DisableCompression:     true,
+		Protocols:              &protocols,
+	}
+}
+
+// reply is what a question got.
+type reply struct {
+	principal *Principal // nil: the token is not active
+	err       error      // an *UnavailableError, or nil
+	attempts  int
+	cached    bool
+}
+
+// send asks until there is an answer, or no reason to go on.
+func (g *Guard) send(ctx context.Context, q question, token string) reply {
+	// Another call's answer may have come while this one waited for its turn.
+	if p := g.kept(&q); p != nil {
+		return reply{principal: p, cached: true}
+	}
+	form := url.Values{"token": {token}}
+	if q.tenant != "" {
+		form.Set("tenant", q.tenant)
+	}
+	body := form.Encode()
+	for attempt := 1; ; attempt++ {
+		asked := g.cfg.Now() // before it is sent: an answer is as old as its question
+		p, err := g.attempt(ctx, body)
+		if err == nil {
+			if g.cache != nil && p != nil {
+				g.cache.put(q, p, asked)
+			}
+			return reply{principal: p, attempts: attempt}
+		}
+		if !err.again || attempt > g.cfg.Retries || !pause(ctx, attempt) {
+			return reply{err: &err.UnavailableError, attempts: attempt}
+		}
+	}
+}
+
+// pause waits for a random time below a bound that doubles ("full jitter"), so that
+// many APIs do not come back at the same moment. It reports false when ctx is done.
+func pause(ctx context.Context, attempt int) bool {
+	timer := time.NewTimer(rand.N(firstPause << min(attempt-1, maxDoublings)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// failure is an attempt without an answer. Again: another one may get one.
+type failure struct {
+	UnavailableError
+	again bool
+}
+
+func failed(again bool, cause error) *failure { return &failure{*unavailable(cause), again} }
+
+// attempt is one request. The transport is used without an http.Client, and so
+// without redirects: neither token nor secret goes where the configuration does not
+// say.
+func (g *Guard) attempt(ctx context.Context, form string) (*Principal, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.AttemptTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.cfg.Endpoint, strings.NewReader(form))
+	if err != nil {
+		return nil, failed(false, err)
+	}
+	h := req.Header
+	h.Set("Authorization", g.authorization)
+	h.Set("Content-Type", "application/x-www-form-urlencoded")
+	h.Set("Accept", "application/json")
+	h.Set("User-Agent", "watchgate-guard")
+	// Asking twice does no harm: the transport may repeat it where the server closed
+	// a kept connection. (A header without values is not sent.)
+	h["Idempotency-Key"] = nil
+	resp, err := g.cfg.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, failed(true, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, failed(true, err)
+	}
+	return g.read(resp, body)
+}
+
+// read takes an answer for what it says, if it is one.
+func (g *Guard) read(resp *http.Response, body []byte) (*Principal, *failure) {
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
+		return nil, failed(false, ErrOwnCredentials)
+	case resp.StatusCode != http.StatusOK:
+		f := failed(resp.StatusCode >= 500, fmt.Errorf("the endpoint answered %d", resp.StatusCode))
+		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), g.cfg.Now())
+		return nil, f
+	case err != nil || kind != "application/json":
+		return nil, failed(false, errors.New("the answer is not application/json"))
+	case len(body) > maxAnswer:
+		return nil, failed(false, errors.New("the answer is longer than 64 KiB"))
+	}
+	p, err := g.describe(body)
+	if err != nil {
+		return nil, failed(false, err)
+	}
+	return p, nil
+}
+
+// answer is RFC 7662 section 2.2, with Watchgate's tenant.
+type answer struct {
+	Active   *bool           `json:"active"`
+	Issuer   string          `json:"iss"`
+	Subject  string          `json:"sub"`
+	Username string          `json:"username"`
+	ClientID string          `json:"client_id"`
+	Tenant   string          `json:"tenant"`
+	TenantID string          `json:"tenant_id"`
+	Scope    string          `json:"scope"`
+	TokenID  string          `json:"jti"`
+	Expires  int64           `json:"exp"`
+	AuthTime int64           `json:"auth_time"`
+	ACR      string          `json:"acr"`
+	AMR      []string        `json:"amr"`
+	Bound    json.RawMessage `json:"cnf"` // to a key, RFC 7800
+}
+
+// describe returns who holds an active token, and nil for one that is not.
+func (g *Guard) describe(body []byte) (*Principal, error) {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return nil, fmt.Errorf("the answer is not one JSON object of RFC 7662: %w", err)
+	}
+	switch {
+	case a.Active == nil:
+		return nil, errors.New("the answer does not say active")
+	case !*a.Active:
+		return nil, nil
+	case a.Issuer != g.cfg.Issuer:
+		return nil, fmt.Errorf("the answer is of the issuer %q", a.Issuer)
+	case len(a.Bound) > 0 && string(a.Bound) != "null":
+		// Whoever stole it has no key; taken as a bearer token it would need none
+		// (RFC 9449 section 7.2).
+		return nil, nil
+	}
+	return &Principal{
+		Subject: a.Subject, Username: a.Username, ClientID: a.ClientID, Tenant: a.Tenant, TenantID: a.TenantID,
+		Scopes: strings.Fields(a.Scope), TokenID: a.TokenID, ExpiresAt: instant(a.Expires), AuthTime: instant(a.AuthTime),
+		ACR: a.ACR, AMR: a.AMR,
+	}, nil
+}
+
+// instant is a NumericDate; 0 stands for none.
+func instant(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}
+
+// retryAfter reads RFC 9110 section 10.2.3, within reason.
+func retryAfter(value string, now time.Time) time.Duration {
+	wait := time.Second
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, time.Second), maxRetryAfter)
+}

@@ -1,0 +1,85 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Need is what a call needs of an access token.
+type Need struct {
+	// Tenant is the one that the call is for, by slug or id. A blank one is
+	// nobody's: ErrOtherTenant, unless AnyTenant says otherwise.
+	Tenant string
+	// AnyTenant lets tokens of every tenant in, where Tenant is blank. What the call
+	// reaches must not depend on a tenant then, or must be chosen by the Principal's.
+	AnyTenant bool
+	// Scope is what the token must hold, space-separated, all of it; blank: nothing.
+	Scope string
+	// OrScope is enough without Scope: for one scope that stands for all of an API's.
+	OrScope string
+	// MaxAge is how long ago the user may have signed in; 0: any time. A token
+	// without a user's sign-in never meets it.
+	MaxAge time.Duration
+	// ACR is what the sign-in must have been, one of these; empty: anything.
+	ACR []string
+}
+
+// Option adds to what [Guard.Require] asks of a token.
+type Option func(*Need)
+
+// MaxAge asks for a user who signed in at most d ago, and has clients told so: 401,
+// error="insufficient_user_authentication", max_age="..." (RFC 9470). It counts
+// whole seconds, and panics on less than one.
+func MaxAge(d time.Duration) Option {
+	if d < time.Second {
+		panic(fmt.Sprintf("guard: MaxAge of %v: a sign-in takes longer", d))
+	}
+	return func(n *Need) { n.MaxAge = d.Truncate(time.Second) }
+}
+
+// ACR asks for a sign-in of one of the given authentication context classes, the
+// best first, and has clients told so: 401,
+// error="insufficient_user_authentication", acr_values="..." (RFC 9470). It panics
+// on values that are not printable ASCII without spaces, quotes and backslashes.
+func ACR(values ...string) Option {
+	if len(values) == 0 || slices.ContainsFunc(values, notScopeToken) {
+		panic(fmt.Sprintf("guard: ACR values %q", values))
+	}
+	return func(n *Need) { n.ACR = slices.Clone(values) }
+}
+
+// OrScope lets tokens with another scope in, too: one that stands for all of an
+// API's scopes. Challenges do not mention it. It panics on a malformed scope.
+func OrScope(scope string) Option {
+	mustBeScope(scope)
+	return func(n *Need) { n.OrScope = scope }
+}
+
+// met returns why a token that is good for the tenant does not do.
+func (n *Need) met(p *Principal, now func() time.Time) error {
+	if !p.holds(n.Scope) && (n.OrScope == "" || !p.holds(n.OrScope)) {
+		return &ScopeError{Needed: n.Scope}
+	}
+	old := n.MaxAge != 0 && (p.AuthTime.IsZero() || now().Sub(p.AuthTime) > n.MaxAge)
+	weak := len(n.ACR) > 0 && !slices.Contains(n.ACR, p.ACR)
+	if old || weak {
+		return &AuthenticationError{ACR: n.ACR, MaxAge: n.MaxAge}
+	}
+	return nil
+}
+
+// mustBeScope panics on a list that would not mean what its writer thinks, or that
+// could not stand in a challenge (RFC 6749 section 3.3).
+func mustBeScope(list string) {
+	scopes := strings.Fields(list)
+	if len(scopes) == 0 || strings.Join(scopes, " ") != list || slices.ContainsFunc(scopes, notScopeToken) {
+		panic(fmt.Sprintf("guard: %q is not a scope, or several with a space between", list))
+	}
+}
+
+// scopeToken is RFC 6749 section 3.3: 1*( %x21 / %x23-5B / %x5D-7E ).
+func scopeToken(s string) bool { return s != "" && quotable(s) && !strings.Contains(s, " ") }
+
+func notScopeToken(s string) bool { return !scopeToken(s) }
