@@ -69,7 +69,7 @@ func checkCode(client storage.Client, live *storage.LiveCode, form web.Form, now
 	case !now.Before(live.ExpiresAt):
 		return codeVerdict{"expired", untouched}
 	}
-	if why := live.Life.Dead(live.CreatedAt, now); why != "" {
+	if why := live.Life.Dead(now); why != "" {
 		return codeVerdict{why, untouched}
 	}
 	if !client.DisabledAt.IsZero() || !live.Tenant.MayUse(client) {

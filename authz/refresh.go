@@ -102,7 +102,7 @@ func checkRefresh(client storage.Client, live *storage.LiveRefresh, now time.Tim
 	}
 	// A suspension that is over does not kill grants, only access tokens: the
 	// token counts as issued now.
-	if why := live.Life.Dead(now, now); why != "" {
+	if why := live.Life.Dead(now); why != "" {
 		return why
 	}
 	if !client.DisabledAt.IsZero() || !live.Tenant.MayUse(client) {

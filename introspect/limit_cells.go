@@ -36,7 +36,7 @@ type cells struct {
 // newCells has room for so many keys, of quotas that are whole again after window
 // at the latest.
 func newCells(most int, window time.Duration, now func() time.Time) *cells {
-	return &cells{now: now, max: most, ahead: 2 * window, m: map[string]*atomic.Int64{}}
+	return &cells{now: now, max: most, ahead: window, m: map[string]*atomic.Int64{}}
 }
 
 // GetWithTime returns a key's number, or -1, and the time.

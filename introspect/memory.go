@@ -75,8 +75,16 @@ func (e entry) weight() uint32 { return uint32(overhead + cap(e)) }
 // asker returns who presents these credentials, if that is remembered, may be
 // trusted, and the secret is right at now. nil: the store has to be asked.
 func (m *memory) asker(c caller, now time.Time) *asker {
+	if !m.node.Held() {
+		return nil
+	}
+	return m.knownAsker(c, now)
+}
+
+// knownAsker is asker for who has just seen that the lease is held.
+func (m *memory) knownAsker(c caller, now time.Time) *asker {
 	a, ok := m.askers.GetIfPresent(storage.ResourceServerID(c.ID))
-	if !ok || !m.node.Current(a.mark, a.on[:]) || !token.Matches(a.rs.Secrets, c.Secret, now) {
+	if !ok || !m.node.Unchanged(a.mark, a.on[:]) || !token.Matches(a.rs.Secrets, c.Secret, now) {
 		return nil
 	}
 	return a
@@ -107,17 +115,27 @@ func (m *memory) keepAsker(rs storage.ResourceServer, mark coherence.Mark) *aske
 
 // find returns the entry that may be trusted and holds at now, or nil.
 func (m *memory) find(k key, now time.Time) entry {
+	if !m.node.Held() {
+		return nil
+	}
+	return m.knownAnswer(k, now)
+}
+
+// knownAnswer is find for who has just seen that the lease is held.
+func (m *memory) knownAnswer(k key, now time.Time) entry {
 	e, ok := m.answers.GetIfPresent(k)
-	if !ok || !m.good(e, now) {
+	if !ok || !m.unchanged(e, now) {
 		return nil
 	}
 	return e
 }
 
 // good reports whether an entry is what the database would say now.
-func (m *memory) good(e entry, now time.Time) bool {
+func (m *memory) good(e entry, now time.Time) bool { return m.node.Held() && m.unchanged(e, now) }
+
+func (m *memory) unchanged(e entry, now time.Time) bool {
 	on := e.cells()
-	return now.UnixMilli() < e.until() && m.node.Current(e.mark(), on[:])
+	return now.UnixMilli() < e.until() && m.node.Unchanged(e.mark(), on[:])
 }
 
 // keep remembers an entry, unless something that it hangs on changed since it was

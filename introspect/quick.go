@@ -24,7 +24,10 @@ func (s *Server) quick(r *http.Request, body []byte) (web.QuickAnswer, bool) {
 	if err != nil {
 		return web.QuickAnswer{}, false
 	}
-	a := s.memory.asker(f.caller, now)
+	if !s.memory.node.Held() {
+		return web.QuickAnswer{}, false
+	}
+	a := s.memory.knownAsker(f.caller, now)
 	if a == nil {
 		return web.QuickAnswer{}, false
 	}
@@ -32,7 +35,7 @@ func (s *Server) quick(r *http.Request, body []byte) (web.QuickAnswer, bool) {
 	if !ok {
 		return web.QuickAnswer{}, false
 	}
-	e := s.memory.find(keyOf(ref, class), now)
+	e := s.memory.knownAnswer(keyOf(ref, class), now)
 	if e == nil || f.tenant != "" && !e.is(f.tenant) || !s.roomy(a.rs.ID) {
 		return web.QuickAnswer{}, false
 	}

@@ -25,9 +25,9 @@ func TestLifeFailsOnEverythingItHangsOn(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	before := now.Add(-time.Minute)
 	for want, l := range map[string]storage.Life{
-		"":                         {GrantExpiresAt: now.Add(1), SessionExpiresAt: now.Add(1), TokensNotBefore: before},
+		"":                         {GrantExpiresAt: now.Add(1), SessionExpiresAt: now.Add(1)},
 		"tenant_suspended":         {TenantSuspendedAt: before},
-		"issued_before_suspension": {TokensNotBefore: now},
+		"issued_before_suspension": {TokensNotBefore: before},
 		"client_disabled":          {ClientDisabledAt: before},
 		"grant_revoked":            {GrantRevokedAt: before},
 		"grant_expired":            {GrantExpiresAt: now},
@@ -36,7 +36,7 @@ func TestLifeFailsOnEverythingItHangsOn(t *testing.T) {
 		"session_expired":          {SessionExpiresAt: now},
 		"connection_disabled":      {ConnectionDisabledAt: before},
 	} {
-		if got := l.Dead(before, now); got != want {
+		if got := l.Dead(now); got != want {
 			t.Errorf("%+v: %q, want %q", l, got, want)
 		}
 	}

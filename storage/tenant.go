@@ -15,7 +15,8 @@ type Tenant struct {
 	// SuspendedAt is set while the tenant is suspended: nothing of it is live.
 	SuspendedAt   time.Time
 	SuspendReason string
-	// TokensNotBefore kills access tokens issued earlier. Resuming a tenant
+	// TokensNotBefore kills the access tokens and codes that were stored before the
+	// tenant had this very value, whatever any clock says. Resuming a tenant
 	// sets it: keys and grants revive, access tokens do not.
 	TokensNotBefore time.Time
 

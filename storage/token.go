@@ -86,9 +86,11 @@ type Tokens interface {
 // it. A time is zero when that never happened, or when the credential does not
 // hang on that thing.
 type Life struct {
-	TenantID             TenantID
-	TenantSlug           string
-	TenantSuspendedAt    time.Time
+	TenantID          TenantID
+	TenantSlug        string
+	TenantSuspendedAt time.Time
+	// TokensNotBefore is the tenant's, if the credential was stored before the tenant
+	// had it; zero otherwise, and for what survives a suspension.
 	TokensNotBefore      time.Time
 	ClientDisabledAt     time.Time
 	GrantRevokedAt       time.Time
@@ -99,14 +101,13 @@ type Life struct {
 	ConnectionDisabledAt time.Time
 }
 
-// Dead returns why the credential that was issued at issued is not live at now,
-// as a short stable code for the log, or "" when it is. What it says is never
+// Dead returns why the credential is not live at now, as a short stable code for the log, or "" when it is. What it says is never
 // told to a client.
-func (l Life) Dead(issued, now time.Time) string {
+func (l Life) Dead(now time.Time) string {
 	switch {
 	case !l.TenantSuspendedAt.IsZero():
 		return "tenant_suspended"
-	case issued.Before(l.TokensNotBefore):
+	case !l.TokensNotBefore.IsZero():
 		return "issued_before_suspension"
 	case !l.ClientDisabledAt.IsZero():
 		return "client_disabled"
@@ -141,7 +142,7 @@ func (t LiveToken) Dead(now time.Time) string {
 	case !now.Before(t.ExpiresAt):
 		return "expired"
 	}
-	return t.Life.Dead(t.IssuedAt, now)
+	return t.Life.Dead(now)
 }
 
 // LiveCode is a code with what its life hangs on.

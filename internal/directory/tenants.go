@@ -63,6 +63,10 @@ func (d *Directory) ResumeTenant(ctx context.Context, name string) (storage.Tena
 		return t, problem("the tenant %q is not suspended", t.Slug)
 	}
 	now := d.cfg.Now()
+	// Another value than before, whatever the clock says: that is what ends tokens.
+	if !now.After(t.TokensNotBefore) {
+		now = t.TokensNotBefore.Add(time.Millisecond)
+	}
 	t.TokensNotBefore, t.SuspendReason = now, ""
 	t.SuspendedAt = time.Time{}
 	return d.updateTenant(ctx, t, audit.TenantResumed(ctx, now, t))

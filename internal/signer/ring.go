@@ -32,14 +32,24 @@ type ring struct {
 	loaded time.Time
 }
 
-// active returns the key that signs at now; a row that does not open is none.
+// active returns the key that signs at now; a row that does not open is none. On a
+// node whose clock is behind, the first key of a new deployment is still to come,
+// and signs all the same: it is published, and there is no other.
 func (r *ring) active(alg string, now time.Time) (key, bool) {
+	var first key
 	for _, row := range r.rows {
-		if k, ok := r.keys[row.KID]; ok && row.Alg == alg && signs(row, now) {
+		k, ok := r.keys[row.KID]
+		if !ok || row.Alg != alg || row.ActiveAt.IsZero() {
+			continue
+		}
+		if signs(row, now) {
 			return k, true
 		}
+		if now.Before(row.ActiveAt) && (first.row.KID == "" || row.ActiveAt.Before(first.row.ActiveAt)) {
+			first = k
+		}
 	}
-	return key{}, false
+	return first, first.row.KID != ""
 }
 
 // published returns the key of a kid, if it is still in the JWKS at now.

@@ -215,6 +215,23 @@ func TestKeysSurviveARestart(t *testing.T) {
 	}
 }
 
+// TestNodeWhoseClockIsBehindTheFirst starts, and signs with the same keys.
+func TestNodeWhoseClockIsBehindTheFirst(t *testing.T) {
+	h := newHouse(t)
+	first := h.node()
+	kid := kidOf(t, h.sign(first, RS256))
+	h.millis.Add(-time.Hour.Milliseconds())
+	behind := h.node()
+	compact := h.sign(behind, RS256)
+	if got := kidOf(t, compact); got != kid {
+		t.Errorf("signed by %s, want %s", got, kid)
+	}
+	h.millis.Add(time.Hour.Milliseconds())
+	if err := h.verify(first, compact); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWrongMasterSecretIsReported(t *testing.T) {
 	h := newHouse(t)
 	h.node()

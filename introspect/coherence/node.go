@@ -82,8 +82,12 @@ func (n *Node) Mark() Mark { return Mark(n.changes.Load()) }
 
 // Current reports whether an answer that was read after m was noted, and hangs on
 // the given cells, is what the database would say now.
-func (n *Node) Current(m Mark, on []Cell) bool {
-	if !n.Held() || uint64(m) < n.floor.Load() {
+func (n *Node) Current(m Mark, on []Cell) bool { return n.Held() && n.Unchanged(m, on) }
+
+// Unchanged is Current for who has just seen that the lease is held, and has more
+// than one answer to look at: whatever succeeded before that has been applied.
+func (n *Node) Unchanged(m Mark, on []Cell) bool {
+	if uint64(m) < n.floor.Load() {
 		return false
 	}
 	for _, c := range on {

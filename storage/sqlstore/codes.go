@@ -35,7 +35,7 @@ var (
 // liveCode inserts a code if tenant and client (at their versions), user and
 // connection are live (AZ-36).
 func liveCode() string {
-	return selectInstead(insert("codes", under(codeColumns))) + ` FROM tenants t
+	return selectInstead(marked(insert("codes", under(codeColumns)))) + ` FROM tenants t
 		JOIN users u ON u.tenant_id = t.id AND u.id = $5
 		JOIN clients c ON c.id = $6
 		JOIN connections n ON n.tenant_id = t.id AND n.id = $8

@@ -11,7 +11,7 @@ import (
 const introspectUserColumns = "id, role, email, email_verified, disabled_at, version"
 
 var introspect = "SELECT " + from("r", resourceServerColumns) + ", " + from("x", accessColumns) + ", " +
-	"t.id, t.slug, t.tokens_not_before, " + from("u", introspectUserColumns) + ", " + lifeColumns + grantLifeColumns + `
+	"t.id, t.slug, " + from("u", introspectUserColumns) + ", " + lifeColumns + grantLifeColumns + markColumn + `
 	FROM resource_servers r
 	LEFT JOIN access_tokens x ON x.hash = $2 AND x.bucket = $3` + lifeJoins + grantJoin + `
 	WHERE r.id = $1`
@@ -27,10 +27,11 @@ func (s *Store) Introspect(ctx context.Context, id storage.ResourceServerID, ref
 	u, l := &a.UserInfo, &a.Life
 	fields := append(make([]any, 0, 48), resourceServerFields(&r)...)
 	fields = append(fields, accessFields(&a.AccessToken, &bucket)...)
-	fields = append(fields, (*str)(&l.TenantID), (*str)(&l.TenantSlug), at(&l.TokensNotBefore),
+	fields = append(fields, (*str)(&l.TenantID), (*str)(&l.TenantSlug),
 		(*str)(&u.ID), (*str)(&u.Role), (*str)(&u.Email), (*flag)(&u.EmailVerified), at(&u.DisabledAt), (*num)(&u.Version))
 	fields = append(fields, lifeFields(l)...)
 	fields = append(fields, grantLifeFields(l)...)
+	fields = append(fields, markFields(l)...)
 	err := find(ctx, s.engine, scope{what: "resource server", lookup: true}, introspect, fields,
 		string(id), ref.Hash[:], int64(ref.Bucket))
 	if err != nil || bucket == 0 {

@@ -25,6 +25,9 @@ const (
 		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.ended_at END,
 		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.expires_at END,
 		CASE WHEN x.connection_id = '' THEN NULL WHEN n.id IS NULL THEN 1 ELSE n.disabled_at END`
+	// Of a credential that does not survive a suspension of its tenant.
+	markColumn = `,
+		CASE WHEN COALESCE(x.tenant_mark, 0) = COALESCE(t.tokens_not_before, 0) THEN NULL ELSE t.tokens_not_before END`
 	grantLifeColumns = `,
 		CASE WHEN x.grant_id = '' THEN NULL WHEN g.id IS NULL THEN 1 ELSE g.revoked_at END, g.expires_at`
 )
@@ -38,11 +41,8 @@ func grantLifeFields(l *storage.Life) []any {
 	return []any{at(&l.GrantRevokedAt), at(&l.GrantExpiresAt)}
 }
 
-// of fills in what a life says about its tenant. A refresh token survives a
-// suspension (it is a grant's), a code and an access token do not.
-func lifeOf(l *storage.Life, t storage.Tenant, survives bool) {
-	l.TenantID, l.TenantSlug = t.ID, t.Slug
-	if !survives {
-		l.TokensNotBefore = t.TokensNotBefore
-	}
-}
+// markFields are for markColumn.
+func markFields(l *storage.Life) []any { return []any{at(&l.TokensNotBefore)} }
+
+// lifeOf fills in what a life says about its tenant.
+func lifeOf(l *storage.Life, t storage.Tenant) { l.TenantID, l.TenantSlug = t.ID, t.Slug }

@@ -11,12 +11,12 @@ import (
 // "no such client" and "no such token" can be told apart in one answer.
 var (
 	findCode = "SELECT " + from("c", clientColumns) + ", " + from("x", codeColumns) + ", " + from("t", tenantColumns) +
-		", " + from("u", userColumns) + ", " + lifeColumns + ` FROM (SELECT 1 AS one) o
+		", " + from("u", userColumns) + ", " + lifeColumns + markColumn + ` FROM (SELECT 1 AS one) o
 		LEFT JOIN clients c ON c.id = $1
 		LEFT JOIN codes x ON x.hash = $2 AND x.bucket = $3` + lifeJoins
 
 	findAccess = "SELECT " + from("c", clientColumns) + ", " + from("x", accessColumns) + ", " + from("t", tenantColumns) +
-		", " + from("u", userColumns) + ", " + lifeColumns + grantLifeColumns + ` FROM (SELECT 1 AS one) o
+		", " + from("u", userColumns) + ", " + lifeColumns + grantLifeColumns + markColumn + ` FROM (SELECT 1 AS one) o
 		LEFT JOIN clients c ON c.id = $1
 		LEFT JOIN access_tokens x ON x.hash = $2 AND x.bucket = $3` + lifeJoins + grantJoin
 
@@ -45,12 +45,12 @@ func (s *Store) FindCode(ctx context.Context, client storage.ClientID, ref stora
 		bucket, attempts num
 	)
 	fields := slices.Concat(clientFields(&c), codeFields(&k.Code, &bucket, &attempts), tenantFields(&k.Tenant),
-		userFields(&k.UserInfo), lifeFields(&k.Life))
+		userFields(&k.UserInfo), lifeFields(&k.Life), markFields(&k.Life))
 	if err := s.lookup(ctx, "code", findCode, fields, client, ref, &c); err != nil || bucket == 0 {
 		return c, nil, err
 	}
 	k.Ref.Bucket, k.Attempts = uint32(bucket), int(attempts)
-	lifeOf(&k.Life, k.Tenant, false)
+	lifeOf(&k.Life, k.Tenant)
 	return c, &k, nil
 }
 
@@ -63,12 +63,12 @@ func (s *Store) FindAccess(ctx context.Context, client storage.ClientID, ref sto
 		bucket num
 	)
 	fields := slices.Concat(clientFields(&c), accessFields(&a.AccessToken, &bucket), tenantFields(&t),
-		userFields(&a.UserInfo), lifeFields(&a.Life), grantLifeFields(&a.Life))
+		userFields(&a.UserInfo), lifeFields(&a.Life), grantLifeFields(&a.Life), markFields(&a.Life))
 	if err := s.lookup(ctx, "access token", findAccess, fields, client, ref, &c); err != nil || bucket == 0 {
 		return c, nil, err
 	}
 	a.Ref.Bucket = uint32(bucket)
-	lifeOf(&a.Life, t, false)
+	lifeOf(&a.Life, t)
 	return c, &a, nil
 }
 
@@ -85,7 +85,7 @@ func (s *Store) FindRefresh(ctx context.Context, client storage.ClientID, ref st
 		return c, nil, err
 	}
 	f.Ref.Bucket, f.SuccessorUsed, f.Life.GrantExpiresAt = uint32(bucket), used != 0, f.Family.ExpiresAt
-	lifeOf(&f.Life, f.Tenant, true)
+	lifeOf(&f.Life, f.Tenant)
 	return c, &f, nil
 }
 

@@ -29,6 +29,13 @@ func selectInstead(insert string) string {
 	return head + " SELECT " + strings.TrimSuffix(values, ")")
 }
 
+// marked makes an INSERT of a tenant's credential, whose first value is the tenant,
+// store what the tenant calls the start of its tokens' time at that moment.
+func marked(insert string) string {
+	insert = strings.Replace(insert, ") VALUES (", ", tenant_mark) VALUES (", 1)
+	return strings.TrimSuffix(insert, ")") + ", (SELECT m.tokens_not_before FROM tenants m WHERE m.id = $1))"
+}
+
 // from is a list of columns under an alias.
 func from(alias, columns string) string {
 	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")

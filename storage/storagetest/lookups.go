@@ -34,7 +34,7 @@ func testFound(t *testing.T, w *world) {
 	w.same(refresh, &storage.LiveRefresh{RefreshToken: h.refresh, Tenant: h.tenant, Family: h.grant, Life: withGrant, UserInfo: h.user})
 	for name, life := range map[string]storage.Life{"code": code.Life, "access": access.Life, "refresh": refresh.Life} {
 		end := h.session.ExpiresAt
-		if before, at := life.Dead(w.now, end.Add(-time.Millisecond)), life.Dead(w.now, end); before != "" || at != "session_expired" {
+		if before, at := life.Dead(end.Add(-time.Millisecond)), life.Dead(end); before != "" || at != "session_expired" {
 			t.Errorf("the %s is dead because of %q before its session's end, of %q at it", name, before, at)
 		}
 	}
@@ -140,9 +140,9 @@ func testKilled(t *testing.T, w *world) {
 			refreshDies = "" // grants revive when a tenant does
 		}
 		for what, why := range map[string][2]string{
-			"code":       {code.Life.Dead(h.redeemed.CreatedAt, w.now), codeDies},
+			"code":       {code.Life.Dead(w.now), codeDies},
 			"access":     {access.Dead(w.now), k.reason},
-			"refresh":    {refresh.Life.Dead(h.refresh.IssuedAt, w.now), refreshDies},
+			"refresh":    {refresh.Life.Dead(w.now), refreshDies},
 			"introspect": {introspected.Dead(w.now), k.reason},
 		} {
 			if why[0] != why[1] {

@@ -18,7 +18,7 @@ func testGrants(t *testing.T, w *world) {
 	w.must(h.RevokeGrant(ctx, h.grant.ID, w.now.Add(time.Hour), w.event("x")))
 	_, live, err := w.store.FindRefresh(ctx, w.client.ID, h.refresh.Ref)
 	w.must(err)
-	if !live.Family.RevokedAt.Equal(w.now) || live.Life.Dead(h.refresh.IssuedAt, w.now) != "grant_revoked" {
+	if !live.Family.RevokedAt.Equal(w.now) || live.Life.Dead(w.now) != "grant_revoked" {
 		t.Errorf("refresh token of a revoked grant: %+v", live)
 	}
 	w.want(h.RevokeGrant(ctx, "grt_nobody", w.now, w.event("x")), storage.ErrNotFound)
@@ -74,6 +74,7 @@ func testTokens(t *testing.T, w *world) {
 	}
 	w.want(h.RevokeToken(ctx, ref(token.Access, w.now), w.now, w.event("x")), storage.ErrNotFound)
 	testTokenIsIssuedToTheLivingOnly(t, w)
+	testResumedTenantWhateverTheClocksSay(t, w)
 	testRefusedTokensLeaveTheOthersAlone(t, w)
 	testOrphans(t, w)
 	testRotation(t, w)
@@ -166,6 +167,34 @@ func testTokenIsIssuedToTheLivingOnly(t *testing.T, w *world) {
 			t.Errorf("%s: found %v, %v; want nothing stored", name, found, err)
 		}
 		w.same(get(h.Events(ctx, "", all))(w), before)
+	}
+}
+
+// testResumedTenantWhateverTheClocksSay: of a suspension and a token, each was
+// made by a node with a clock of its own.
+func testResumedTenantWhateverTheClocksSay(t *testing.T, w *world) {
+	ctx, h := t.Context(), w.newHome()
+	issue := func(clock time.Duration) storage.AccessToken {
+		in := w.issueToken(h, w.machine(w.client.ID))
+		in.Token.IssuedAt = w.now.Add(clock)
+		w.must(h.IssueToken(ctx, in, w.event("token.issued")))
+		return in.Token
+	}
+	dead := func(a storage.AccessToken) string {
+		_, found, err := w.store.FindAccess(ctx, "", a.Ref)
+		w.must(err)
+		return found.Dead(w.now)
+	}
+	ahead, behind := issue(time.Minute), issue(-time.Minute)
+	h.tenant.TokensNotBefore = w.now
+	w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
+	h.tenant.Version++
+	after := issue(-time.Hour)
+	if a, b := dead(ahead), dead(behind); a != "issued_before_suspension" || b != a {
+		t.Errorf("tokens of before: %q, %q", a, b)
+	}
+	if why := dead(after); why != "" {
+		t.Errorf("a token that was issued when the tenant was resumed, by a clock that is behind: %q", why)
 	}
 }
 
