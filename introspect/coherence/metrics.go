@@ -1,6 +1,8 @@
 package coherence
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -24,7 +26,7 @@ func newMetrics(n *Node) metrics {
 		n.cfg.Registerer.MustRegister(m.changes, m.renewed, m.lost, m.failed, gauge(
 			"watchgate_lease_held", "1 while introspections may be answered from memory.", n.held,
 		), gauge(
-			"watchgate_feed_lag_seconds", "Age of what this node knows: time since it began to read the changes that its lease rests on; 0 without a lease.", n.lag,
+			"watchgate_feed_lag_seconds", "Age of what this node knows: time since it last began to read the changes that it then applied; 0 before the first.", n.lag,
 		))
 	}
 	return m
@@ -41,10 +43,11 @@ func (n *Node) held() float64 {
 	return 0
 }
 
+// lag goes on counting while there is no lease.
 func (n *Node) lag() float64 {
-	l := n.lease.Load()
-	if l == nil {
+	read := n.read.Load()
+	if read == 0 {
 		return 0
 	}
-	return (n.cfg.Boot() - l.began).Seconds()
+	return (n.cfg.Boot() - time.Duration(read)).Seconds()
 }

@@ -44,8 +44,10 @@ type Node struct {
 	// changes is the number of the last change; floor is below every mark that may
 	// be trusted. Only the goroutine of Run writes.
 	changes, floor atomic.Uint64
-	cells          [cells]atomic.Uint64
-	metrics        metrics
+	// read is when the last reading of changes began that was applied; 0: never.
+	read    atomic.Int64
+	cells   [cells]atomic.Uint64
+	metrics metrics
 }
 
 // New returns a Node that holds no lease until Run has got one.

@@ -102,6 +102,7 @@ func (n *Node) extend(l *lease) {
 		n.forget()
 	}
 	n.lease.Store(l)
+	n.read.Store(int64(l.began))
 	n.metrics.renewed.Inc()
 }
 
