@@ -1,49 +1,62 @@
 package monitorapi
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/watchgate/watchgate/introspect/guard"
 )
 
-// The scopes of this API, beside scopeAll.
+// The scopes of this API.
 const (
 	scopeRead   = "monitor:read"
 	scopeAlert  = "alert:write"
 	scopeConfig = "config:admin"
+	scopeAll    = "monitoring:admin" // implies the others
 )
 
 // metadataPath is where RFC 9728 looks for what this resource server needs.
 const metadataPath = "/.well-known/oauth-protected-resource"
 
 type api struct {
-	guard
+	guard  *guard.Guard
 	issuer string
+	base   string
 	estate *estate
 	now    func() time.Time
 }
 
-func newAPI(cfg Config) *api {
-	return &api{
-		guard: guard{
-			introspector: introspector{
-				url: cfg.IntrospectURL, issuer: cfg.Issuer, id: cfg.ResourceServerID, secret: cfg.Secret, http: cfg.HTTPClient,
-			},
-			base: cfg.BaseURL, log: cfg.Log,
+// newAPI makes the guard that every call passes. Its errors are mistakes of the
+// configuration.
+func newAPI(cfg Config) (*api, error) {
+	g, err := guard.New(guard.Config{
+		Issuer: cfg.Issuer, Endpoint: cfg.IntrospectURL, ClientID: cfg.ResourceServerID, Secret: cfg.Secret,
+		Realm: "monitoring", ResourceMetadata: cfg.BaseURL + metadataPath, NotFound: http.HandlerFunc(notFound),
+		Observe: func(ctx context.Context, e guard.Event) {
+			if e.Decision == guard.Unavailable {
+				cfg.Log.ErrorContext(ctx, "a token could not be checked", slog.Any("err", e.Err))
+			}
 		},
-		issuer: cfg.Issuer, estate: newEstate(cfg.Now), now: cfg.Now,
+		Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, err
 	}
+	return &api{guard: g, issuer: cfg.Issuer, base: cfg.BaseURL, estate: newEstate(cfg.Now), now: cfg.Now}, nil
 }
 
 // call is a call that passed the guard.
 type call struct {
 	*http.Request
-	credential
+	guard.Principal
 	data *tenantData
 }
 
@@ -60,38 +73,52 @@ func (a *api) mount(mux *http.ServeMux) {
 		"alerts":   {http.MethodGet: {scopeRead, a.alerts}, http.MethodPost: {scopeAlert, a.createAlert}},
 		"config":   {http.MethodGet: {scopeRead, a.settings}, http.MethodPut: {scopeConfig, a.replaceSettings}},
 	} {
-		mux.Handle("/t/{tenant}/"+path, a.resource(operations))
+		for method, op := range operations {
+			mux.Handle(method+" /t/{tenant}/"+path, a.guarded(op))
+		}
+		mux.Handle("/t/{tenant}/"+path, methodNotAllowed(slices.Sorted(maps.Keys(operations))))
 	}
-	mux.HandleFunc("/t/", func(w http.ResponseWriter, _ *http.Request) { a.refuse(w, notFound) })
+	mux.HandleFunc("/t/", notFound)
 	mux.HandleFunc("GET "+metadataPath, a.metadata)
 }
 
-// resource answers the methods of one path, after the guard.
-func (a *api) resource(operations map[string]operation) http.Handler {
-	allow := strings.Join(slices.Sorted(maps.Keys(operations)), ", ")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		method := r.Method
-		if method == http.MethodHead {
-			method = http.MethodGet // net/http leaves the body out
-		}
-		op, ok := operations[method]
-		if !ok {
-			w.Header().Set("Allow", allow)
-			writeJSON(w, http.StatusMethodNotAllowed, problem("method_not_allowed", "this path knows "+allow))
-			return
-		}
-		tenant := r.PathValue("tenant")
-		cred, no := a.check(r, tenant, op.scope)
-		if no != nil {
-			a.refuse(w, no)
-			return
-		}
-		op.do(w, call{Request: r, credential: cred, data: a.estate.tenant(tenant)})
+// guarded lets a call through to an operation whose token has the operation's scope,
+// or the one that implies all, for the tenant in the path. The data is that of the
+// tenant that the token is for.
+func (a *api) guarded(op operation) http.Handler {
+	protect := a.guard.Require(op.scope, guard.PathValue("tenant"), guard.OrScope(scopeAll))
+	return protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _ := guard.PrincipalFrom(r.Context())
+		op.do(w, call{Request: r, Principal: who, data: a.estate.tenant(who.Tenant)})
+	}))
+}
+
+func methodNotAllowed(methods []string) http.Handler {
+	allow := strings.Join(methods, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", allow)
+		writeJSON(w, http.StatusMethodNotAllowed, problem("method_not_allowed", "this path knows "+allow))
 	})
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusNotFound, problem("not_found", "there is nothing here for this access token"))
 }
 
 func problem(code, description string) map[string]string {
 	return map[string]string{"error": code, "error_description": description}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The status is written: a client that went away is nobody to tell.
+	_, _ = w.Write(append(body, '\n'))
 }
 
 func (a *api) monitors(w http.ResponseWriter, c call) {

@@ -200,6 +200,30 @@ func TestTokenOfAnotherTenantFindsNothing(t *testing.T) {
 	}
 }
 
+// TestTenantMayBeNamedByItsID: the data is the same.
+func TestTenantMayBeNamedByItsID(t *testing.T) {
+	w := newWorld(t)
+	raw := w.issue("acme", "monitor:read")
+	path := "/t/" + string(w.tenants["acme"]) + "/monitors"
+	if list, _ := w.do("GET", path, "", with(raw)...).members(t)["monitors"].([]any); len(list) != 3 {
+		t.Errorf("%s has %d monitors, want 3", path, len(list))
+	}
+	if got := w.do("GET", "/t/"+string(w.tenants["globex"])+"/monitors", "", with(raw)...); got.status != 404 {
+		t.Errorf("the other tenant's id: %d", got.status)
+	}
+}
+
+func TestConfigurationThatCannotBeUsedIsAnError(t *testing.T) {
+	cfg := Config{Issuer: "http://auth.example.com", ResourceServerID: "demo-api", Secret: "s", Now: time.Now}
+	if handler, err := Open(cfg); err == nil || handler != nil || !strings.Contains(err.Error(), "not this machine") {
+		t.Errorf("an issuer that everybody on the way can read: %v", err)
+	}
+	cfg.Issuer, cfg.Secret = issuer, ""
+	if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), "Secret is missing") {
+		t.Errorf("no secret: %v", err)
+	}
+}
+
 func TestCallWithoutCredentialsGetsNoErrorCode(t *testing.T) {
 	w := newWorld(t)
 	raw := w.issue("acme", "monitor:read")
@@ -272,8 +296,8 @@ func TestMissingScopeIsNamed(t *testing.T) {
 		{"alert:write", "PUT", "config", `{"interval_seconds":30}`, "config:admin"},
 	} {
 		got := w.do(c.method, "/t/acme/"+c.path, c.body, append(with(w.issue("acme", c.held)), json...)...)
-		want := `Bearer realm="monitoring", error="insufficient_scope", error_description="the access token lacks a scope", ` +
-			`scope="` + c.needed + `", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"`
+		want := `Bearer realm="monitoring", error="insufficient_scope", scope="` + c.needed + `", ` +
+			`resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"`
 		if challenge := got.header.Get("WWW-Authenticate"); got.status != 403 || challenge != want {
 			t.Errorf("%s %s with %s: %d\n got %s\nwant %s", c.method, c.path, c.held, got.status, challenge, want)
 		}
@@ -304,6 +328,22 @@ func TestAuthorizationServerThatIsAwayIsNoVerdict(t *testing.T) {
 	unavailable("nobody answers", w.api.URL)
 }
 
+// answeredBy is the API beside an introspection endpoint of a test's own.
+func answeredBy(upstream *httptest.Server) http.Handler {
+	return New(Config{
+		Issuer: issuer, IntrospectURL: upstream.URL, ResourceServerID: "demo-api", Secret: "demo-api-secret", Now: time.Now,
+		Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// saysJSON answers every question alike.
+func saysJSON(answer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	}
+}
+
 // TestAnswerOfAnotherIssuerIsNoYes has an introspection endpoint that answers for
 // somebody else, or half, or not at all in JSON.
 func TestAnswerOfAnotherIssuerIsNoYes(t *testing.T) {
@@ -313,8 +353,8 @@ func TestAnswerOfAnotherIssuerIsNoYes(t *testing.T) {
 		"no JSON":      `active`,
 		"cut":          `{"active":true,"iss":"` + issuer,
 	} {
-		upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
-		srv := httptest.NewServer(New(Config{Issuer: issuer, IntrospectURL: upstream.URL, Now: time.Now, Log: slog.New(slog.DiscardHandler)}))
+		upstream := httptest.NewServer(saysJSON(answer))
+		srv := httptest.NewServer(answeredBy(upstream))
 		if got := fetch(t, "GET", srv.URL+"/t/acme/monitors", "", with("x")...); got.status != 503 {
 			t.Errorf("%s: %d, want 503", name, got.status)
 		}
@@ -322,11 +362,9 @@ func TestAnswerOfAnotherIssuerIsNoYes(t *testing.T) {
 		upstream.Close()
 	}
 	// A server that ignores tenant= must not open one tenant's data to another's token.
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"active":true,"iss":"`+issuer+`","tenant":"globex","scope":"monitoring:admin"}`)
-	}))
+	upstream := httptest.NewServer(saysJSON(`{"active":true,"iss":"` + issuer + `","tenant":"globex","scope":"monitoring:admin"}`))
 	defer upstream.Close()
-	srv := httptest.NewServer(New(Config{Issuer: issuer, IntrospectURL: upstream.URL, Now: time.Now, Log: slog.New(slog.DiscardHandler)}))
+	srv := httptest.NewServer(answeredBy(upstream))
 	defer srv.Close()
 	if got := fetch(t, "GET", srv.URL+"/t/acme/monitors", "", with("x")...); got.status != 404 {
 		t.Errorf("answer for globex at acme: %d, want 404", got.status)

@@ -89,7 +89,7 @@ func (e *estate) add(tenant string, monitors ...Monitor) {
 }
 
 // tenant returns a tenant's data; one that is new here has nothing yet. Call it
-// with the tenant of an active credential only.
+// with the tenant of a call that passed the guard only.
 func (e *estate) tenant(slug string) *tenantData {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -5,8 +5,9 @@
 // server says whether it is good, by RFC 7662 introspection with the tenant of
 // the URL.
 //
-// The part to copy is guard.go and introspection.go: they need nothing but the
-// standard library. What a caller gets:
+// The part to copy is newAPI and guarded in api.go: package guard
+// (introspect/guard) asks and answers, so that no handler sees a call that is not
+// allowed. What a caller gets:
 //
 //	no token                       401, WWW-Authenticate: Bearer, no error code
 //	malformed Authorization        400 invalid_request

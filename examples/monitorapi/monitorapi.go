@@ -1,6 +1,7 @@
 package monitorapi
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,7 +15,7 @@ type Config struct {
 	// Issuer is the authorization server, byte for byte as its metadata says.
 	Issuer string
 	// IntrospectURL is its introspection endpoint; empty: the issuer followed by
-	// /oauth2/introspect.
+	// /oauth2/introspect. It is https, or on this machine.
 	IntrospectURL string
 	// ResourceServerID and Secret are what the API proves itself with there.
 	ResourceServerID, Secret string
@@ -33,16 +34,13 @@ type Config struct {
 	// People are shown on the page before the sign-in; may be empty.
 	People []templates.DemoPerson
 
-	HTTPClient *http.Client // nil: one with a timeout of 5 s that follows no redirect
+	HTTPClient *http.Client // of the page; nil: one with a timeout of 5 s that follows no redirect
 	Now        func() time.Time
 	Log        *slog.Logger // nil: slog.Default()
 }
 
 func (c Config) withDefaults() Config {
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	if c.IntrospectURL == "" {
-		c.IntrospectURL = c.Issuer + "/oauth2/introspect"
-	}
 	if c.ClientID == "" {
 		c.ClientID = "demo-spa"
 	}
@@ -61,8 +59,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// newHTTPClient follows no redirect: neither the introspection endpoint nor the
-// token endpoint sends one, and a secret must not travel along.
+// newHTTPClient follows no redirect: the token endpoint sends none, and a token must
+// not travel along.
 func newHTTPClient() *http.Client {
 	return &http.Client{
 		Timeout:       5 * time.Second,
@@ -70,15 +68,30 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// New returns the API and the page as one handler, for the root of its own port.
-// Issuer, BaseURL, ResourceServerID, Secret and Now are required.
-func New(cfg Config) http.Handler {
+// Open returns the API and the page as one handler, for the root of its own port.
+// Issuer, BaseURL, ResourceServerID, Secret and Now are required; an error says what
+// is wrong with them.
+func Open(cfg Config) (http.Handler, error) {
 	cfg = cfg.withDefaults()
+	api, err := newAPI(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("monitorapi: %w", err)
+	}
 	mux := http.NewServeMux()
-	newAPI(cfg).mount(mux)
+	api.mount(mux)
 	newApp(cfg).mount(mux)
 	mux.Handle("GET "+templates.AssetPrefix, templates.AssetHandler())
-	return http.MaxBytesHandler(headers(oneHost(cfg.BaseURL, mux)), maxBody)
+	return http.MaxBytesHandler(headers(oneHost(cfg.BaseURL, mux)), maxBody), nil
+}
+
+// New is Open for a configuration that the program itself wrote: it panics on one
+// that cannot be used.
+func New(cfg Config) http.Handler {
+	handler, err := Open(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return handler
 }
 
 // maxBody bounds what is read of a request, in bytes.

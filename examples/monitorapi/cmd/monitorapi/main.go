@@ -44,10 +44,13 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	handler := monitorapi.New(monitorapi.Config{
+	handler, err := monitorapi.Open(monitorapi.Config{
 		Issuer: *issuer, IntrospectURL: *introspect, ResourceServerID: *id, Secret: secret, ClientID: *client,
 		BaseURL: cmp.Or(*base, "http://"+*listen), Tenants: strings.Split(*tenants, ","), Now: time.Now, Log: log,
 	})
+	if err != nil {
+		return err
+	}
 	return serve(ctx, log, &http.Server{
 		Addr: *listen, Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
