@@ -12,6 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # as there are processors: each has a database server of its own.
 TEST_TIMEOUT ?= 15m
 FUZZTIME ?= 10s
+DURATION ?= 10m
 
 .PHONY: help dev build deps proxies test soak bench lint fuzz clean
 
@@ -34,6 +35,9 @@ test: deps ## run everything: both databases, the browser, the race detector
 	@scripts/format.sh
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout $(TEST_TIMEOUT) ./...
+
+soak: deps ## the linearizability test with its faults, for DURATION (10m); WATCHGATE_SEED=n repeats one
+	WATCHGATE_SOAK=$(DURATION) CGO_ENABLED=1 go test -race -count=1 -timeout 0 -v -run 'TestLinearizable|TestNodeThatWas' ./internal/e2e
 
 bench: deps ## measure, each figure beside a baseline of the same run; writes bench.json
 	CGO_ENABLED=0 go run ./internal/bench

@@ -1,11 +1,12 @@
 // Package pgtest gives tests and benchmarks a real PostgreSQL.
 //
 // It owns the life of a private server (initdb, start, crash, restart, removal),
-// the databases that tests use on it, the templates they are cloned from, and a
-// TCP proxy that cuts connections. The server runs in a temporary folder, on a
-// loopback port and on a unix socket, under an unprivileged account when the
-// test process belongs to root, and it dies with the test process however that
-// ends: panic, os.Exit or SIGKILL.
+// the databases that tests use on it, the templates they are cloned from, and two
+// TCP proxies: one that cuts connections, and one that delays and stalls them, each
+// kind by itself. The server runs in a temporary folder, on a loopback port and on
+// a unix socket, under an unprivileged account when the test process belongs to
+// root, and it dies with the test process however that ends: panic, os.Exit or
+// SIGKILL.
 //
 // When WATCHGATE_TEST_POSTGRES holds the DSN of a role that may create databases
 // and roles, [Database] and [Template] use that server; [Start] always makes a

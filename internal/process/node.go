@@ -33,6 +33,11 @@ func launch(ctx context.Context, url, operator string, args ...string) (*Node, e
 	if err != nil {
 		return nil, err
 	}
+	return launchBuild(ctx, bin, nil, url, operator, args...)
+}
+
+// launchBuild is launch for a build of the program and with more environment.
+func launchBuild(ctx context.Context, bin string, env []string, url, operator string, args ...string) (*Node, error) {
 	out, err := os.CreateTemp(filepath.Dir(bin), "out-")
 	if err != nil {
 		return nil, err
@@ -42,7 +47,7 @@ func launch(ctx context.Context, url, operator string, args ...string) (*Node, e
 	n.cmd = exec.Command(bin, args...)
 	// A file costs the one who measures nothing, as a pipe would.
 	n.cmd.Stdout, n.cmd.Stderr = out, out
-	n.cmd.Env = append(os.Environ(), "WATCHGATE_CONFIG=", "WATCHGATE_SECRET=", "WATCHGATE_DATABASE_URL=")
+	n.cmd.Env = append(append(os.Environ(), "WATCHGATE_CONFIG=", "WATCHGATE_SECRET=", "WATCHGATE_DATABASE_URL="), env...)
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the test, which stops its nodes
 	if err := n.cmd.Start(); err != nil {
 		return nil, err
@@ -93,6 +98,14 @@ func ready(ctx context.Context, url string) bool {
 
 // PID is the process's id.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
+
+// Pause stops the node where it is (SIGSTOP), as a machine that is suspended or
+// starved does: its connections stay open.
+func (n *Node) Pause() error { return n.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused node go on (SIGCONT). One that is not paused does not
+// notice.
+func (n *Node) Resume() error { return n.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Stop asks the node to end and waits until it has finished what it began. The
 // error is its exit status, if that is not 0.

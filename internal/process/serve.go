@@ -79,6 +79,10 @@ func NewDeployment(ctx context.Context, dir, database string) (*Deployment, erro
 
 // config writes a configuration file and returns its path.
 func (d *Deployment) config(name string, port, operator int) (string, error) {
+	return d.configOn(name, d.dbLine, port, operator, "")
+}
+
+func (d *Deployment) configOn(name, dbLine string, port, operator int, more string) (string, error) {
 	file := filepath.Join(d.Dir, name+".yaml")
 	body := fmt.Sprintf(`issuer: %s
 listen: 127.0.0.1:%d
@@ -88,7 +92,7 @@ database:
 secret_file: secret
 outbound:
   allow_loopback_http: true
-`, d.Issuer, port, operator, d.dbLine)
+%s`, d.Issuer, port, operator, dbLine, more)
 	return file, os.WriteFile(file, []byte(body), 0o600)
 }
 
@@ -100,9 +104,43 @@ func (d *Deployment) Operate(ctx context.Context, env []string, args ...string) 
 // Start starts a node; the first has the issuer's own port. Requests to others
 // must carry the issuer's Host.
 func (d *Deployment) Start(ctx context.Context, name string, first bool) (*Node, error) {
+	return d.StartNode(ctx, NodeConfig{Name: name, First: first})
+}
+
+// NodeConfig is what a node has of its own. All but the name may be absent.
+type NodeConfig struct {
+	Name string
+	// First gives it the issuer's own port.
+	First bool
+	// Database is a postgres:// URL, when it is not the deployment's: that of a
+	// proxy.
+	Database string
+	// Binary is a build of the program; see [Build].
+	Binary string
+	Env    []string
+	// More is the end of the configuration file, in YAML.
+	More string
+}
+
+// StartNode starts a node and waits until it is ready.
+func (d *Deployment) StartNode(ctx context.Context, c NodeConfig) (*Node, error) {
+	if c.Binary == "" {
+		bin, err := Binary()
+		if err != nil {
+			return nil, err
+		}
+		c.Binary = bin
+	}
+	dbLine := d.dbLine
+	if c.Database != "" {
+		dbLine = "url_file: database-url-" + c.Name
+		if err := os.WriteFile(filepath.Join(d.Dir, "database-url-"+c.Name), []byte(c.Database), 0o600); err != nil {
+			return nil, err
+		}
+	}
 	port, operator := d.Port, 0
 	var err error
-	if !first {
+	if !c.First {
 		if port, err = FreePort(0); err != nil {
 			return nil, err
 		}
@@ -110,10 +148,10 @@ func (d *Deployment) Start(ctx context.Context, name string, first bool) (*Node,
 	if operator, err = FreePort(0); err != nil {
 		return nil, err
 	}
-	file, err := d.config(name, port, operator)
+	file, err := d.configOn(c.Name, dbLine, port, operator, c.More)
 	if err != nil {
 		return nil, err
 	}
 	url, op := fmt.Sprintf("http://127.0.0.1:%d", port), fmt.Sprintf("http://127.0.0.1:%d", operator)
-	return launch(ctx, url, op, "serve", "--config", file)
+	return launchBuild(ctx, c.Binary, c.Env, url, op, "serve", "--config", file)
 }
