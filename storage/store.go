@@ -95,6 +95,13 @@ type Upkeep interface {
 	Ping(ctx context.Context) error
 }
 
+// Clock is a store that knows what time it is where the records are. No decision
+// about a credential rests on it; a machine whose own clock is far from it should
+// not clean up.
+type Clock interface {
+	Clock(ctx context.Context) (time.Time, error)
+}
+
 // TenantStore is everything that belongs to one tenant.
 type TenantStore interface {
 	Users

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/watchgate/watchgate/storage"
 )
 
 // How often a node looks after what runs beside the requests. Every task is
@@ -33,7 +36,22 @@ func (d *deployment) upkeep(ctx context.Context) error {
 	}
 }
 
+// maxSkew is how far a node's clock may be from the database's when it cleans up.
+// Tokens are kept for an hour after their end, so that less does no harm.
+const maxSkew = 10 * time.Minute
+
+// sweep leaves cleaning up to others when this node's clock is wrong: a clock that is
+// ahead would take away what is good.
 func (d *deployment) sweep(ctx context.Context) error {
+	if c, ok := d.store.(storage.Clock); ok {
+		at, err := c.Clock(ctx)
+		if err != nil {
+			return err
+		}
+		if apart := now().Sub(at); apart.Abs() > maxSkew {
+			return fmt.Errorf("the clocks of this node and of the database are %s apart: nothing is cleaned up here until they agree", apart.Abs().Round(time.Second))
+		}
+	}
 	s, err := d.store.Sweep(ctx, now())
 	if s.Partitions > 0 || s.Rows > 0 {
 		d.log.InfoContext(ctx, "swept", "partitions", s.Partitions, "rows", s.Rows)

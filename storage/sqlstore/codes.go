@@ -24,8 +24,11 @@ var (
 		AND ended_at IS NULL AND expires_at > $4 AND last_seen_at + idle_timeout > $4`)
 	insertCode = one(liveCode())
 
-	redeemCode = one("UPDATE codes SET used_at = $4 WHERE tenant_id = $1 AND hash = $2 AND bucket = $3 AND used_at IS NULL")
-	failCode   = one(`UPDATE codes SET attempts = attempts + 1,
+	// A suspension ends codes for good: one that was found before it must not become a
+	// token after the tenant was resumed.
+	redeemCode = one(`UPDATE codes SET used_at = $4 WHERE tenant_id = $1 AND hash = $2 AND bucket = $3 AND used_at IS NULL
+		AND COALESCE(tenant_mark, 0) = COALESCE((SELECT t.tokens_not_before FROM tenants t WHERE t.id = $1), 0)`)
+	failCode = one(`UPDATE codes SET attempts = attempts + 1,
 		used_at = CASE WHEN used_at IS NULL AND attempts + 1 >= ` + maxAttempts + ` THEN $4 ELSE used_at END
 		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3`)
 	insertGrant   = some(insert("grants", under(grantColumns)))

@@ -66,11 +66,16 @@ func postgresDB(dsn string) (*sql.DB, error) {
 }
 
 // onPrimary refuses a standby, and a server that is still recovering: what either
-// answers was true some time ago. A DSN that says something itself
-// (target_session_attrs) is taken at its word. A primary that is read-only answers.
+// answers was true some time ago. What a DSN wants besides (target_session_attrs)
+// has to be true too. A primary that is read-only answers.
 func onPrimary(cfg *pgx.ConnConfig) {
-	if cfg.ValidateConnect == nil {
-		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	wanted := cfg.ValidateConnect
+	cfg.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		err := pgconn.ValidateConnectTargetSessionAttrsPrimary(ctx, conn)
+		if err != nil || wanted == nil {
+			return err
+		}
+		return wanted(ctx, conn)
 	}
 }
 
@@ -107,7 +112,7 @@ func openPostgres(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(noSchema(err), p.close())
 	}
-	return &Store{engine: p, upkeep: p, feed: &p.register, waiting: p.waiters.count}, nil
+	return &Store{engine: p, upkeep: p, feed: &p.register, clock: postgresClock, waiting: p.waiters.count}, nil
 }
 
 // openPool makes the pool of one role, whose connections begin with the given

@@ -366,9 +366,10 @@ func TestAStandbyIsNotAsked(t *testing.T) {
 		t.Fatal("the server is no standby")
 	}
 	for what, call := range map[string]func() error{
-		"Open": func() error { _, err := Open(t.Context(), Config{DSN: dsn}); return err },
-		"Join": func() error { _, err := s.Join(t.Context()); return err },
-		"User": func() error { _, err := s.TenantByID(t.Context(), "ten_a"); return err },
+		"Open":                        func() error { _, err := Open(t.Context(), Config{DSN: dsn}); return err },
+		"Open, where it is preferred": func() error { _, err := Open(t.Context(), Config{DSN: preferring(dsn)}); return err },
+		"Join":                        func() error { _, err := s.Join(t.Context()); return err },
+		"User":                        func() error { _, err := s.TenantByID(t.Context(), "ten_a"); return err },
 		"FindAccess": func() error {
 			_, _, err := s.FindAccess(t.Context(), "", a.Ref)
 			return err
@@ -386,7 +387,15 @@ func TestAStandbyIsNotAsked(t *testing.T) {
 	renewed(t, enrolled(t, s))
 }
 
-// TestTheDSNMaySayWhichServersToUse.
+// preferring is a DSN that would rather have a standby.
+func preferring(dsn string) string {
+	if strings.Contains(dsn, "?") {
+		return dsn + "&target_session_attrs=prefer-standby"
+	}
+	return dsn + "?target_session_attrs=prefer-standby"
+}
+
+// TestTheDSNMaySayWhichServersToUse, among primaries.
 func TestTheDSNMaySayWhichServersToUse(t *testing.T) {
 	dsn := postgresDatabase(t)
 	between := "?"
@@ -397,7 +406,13 @@ func TestTheDSNMaySayWhichServersToUse(t *testing.T) {
 	if _, _, err := s.FindAccess(t.Context(), "", benchToken().Ref); err != nil {
 		t.Error(err)
 	}
-	if _, err := Open(t.Context(), Config{DSN: dsn + between + "target_session_attrs=standby"}); err == nil {
-		t.Error("a primary is taken for a standby")
+	for attrs, opens := range map[string]bool{"standby": false, "read-only": false, "prefer-standby": true, "any": true, "primary": true} {
+		s, err := Open(t.Context(), Config{DSN: dsn + between + "target_session_attrs=" + attrs})
+		if (err == nil) != opens {
+			t.Errorf("%s on a primary: %v", attrs, err)
+		}
+		if err == nil {
+			must(t, s.Close())
+		}
 	}
 }

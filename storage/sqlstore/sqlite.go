@@ -85,7 +85,7 @@ func openSQLite(ctx context.Context, cfg Config) (*Store, error) {
 		}
 		return nil, errors.Join(err, e.close())
 	}
-	return &Store{engine: e, upkeep: e, feed: e.feed, waiting: e.feed.count}, nil
+	return &Store{engine: e, upkeep: e, feed: e.feed, clock: sqliteClock, waiting: e.feed.count}, nil
 }
 
 func (e *sqliteEngine) close() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/watchgate/watchgate/storage"
 )
@@ -13,6 +14,7 @@ type Store struct {
 	engine engine
 	upkeep upkeep
 	feed   storage.Feed
+	clock  string // the query for the engine's clock
 	// waiting counts the changes that are not known everywhere.
 	waiting func() int
 }
@@ -25,6 +27,7 @@ type Tenant struct {
 
 var (
 	_ storage.Store       = (*Store)(nil)
+	_ storage.Clock       = (*Store)(nil)
 	_ storage.TenantStore = (*Tenant)(nil)
 )
 
@@ -44,6 +47,19 @@ func (s *Store) Close() error { return s.engine.close() }
 func (s *Store) Ping(ctx context.Context) error {
 	return s.engine.read(ctx, scope{what: "ping"}, query{sql: "SELECT 1", scan: discard})
 }
+
+// Clock implements storage.Clock.
+func (s *Store) Clock(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	err := s.engine.read(ctx, scope{what: "clock"}, query{sql: s.clock, scan: func(r row) error { return r.Scan(at(&now)) }})
+	return now, err
+}
+
+// The engines' clocks, in milliseconds since 1970.
+const (
+	postgresClock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+	sqliteClock   = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+)
 
 func discard(row) error { return nil }
 

@@ -127,11 +127,28 @@ func testCodeIsSingleUse(t *testing.T, w *world) {
 	}
 	w.same(get(h.ListGrants(ctx, h.user.ID, w.now))(w), []storage.Grant{redeem.Grant, h.grant})
 
+	testCodeOfBeforeASuspension(t, w)
 	plain := w.issue(h)
 	w.must(h.IssueCode(ctx, plain, w.event("x")))
 	without := w.redeem(plain.Code)
 	without.Refresh = nil
 	w.must(h.RedeemCode(ctx, without, w.event("x")))
+}
+
+// testCodeOfBeforeASuspension: it was found good, and is redeemed when its tenant
+// has been suspended and resumed.
+func testCodeOfBeforeASuspension(t *testing.T, w *world) {
+	ctx, h := t.Context(), w.newHome()
+	in := w.issue(h)
+	w.must(h.IssueCode(ctx, in, w.event("x")))
+	h.tenant.TokensNotBefore = w.now
+	w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
+	h.tenant.Version++
+	redeem := w.redeem(in.Code)
+	w.want(h.RedeemCode(ctx, redeem, w.event("x")), storage.ErrConsumed)
+	if _, found, err := w.store.FindAccess(ctx, "", redeem.Access.Ref); err != nil || found != nil {
+		t.Errorf("a token was stored: %v, %v", found, err)
+	}
 }
 
 func testCodeDiesOfFailures(t *testing.T, w *world) {
