@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,14 +46,19 @@ func (w *world) remembered() tokens {
 // A machine that is remembered is believed to be what it was, and the statement
 // that stores its token knows better: at once, and in both directions.
 func TestAttackRememberedMachineOfAClosedTenant(t *testing.T) {
-	for name, c := range map[string]struct{ close, open func(*storage.Tenant) }{
+	for name, c := range map[string]struct {
+		close, open func(*storage.Tenant)
+		cause       string // for the log alone
+	}{
 		"suspended": {
 			func(t *storage.Tenant) { t.SuspendedAt = start },
 			func(t *storage.Tenant) { t.SuspendedAt, t.TokensNotBefore = time.Time{}, start.Add(time.Second) },
+			"tenant_suspended",
 		},
 		"not listed": {
 			func(t *storage.Tenant) { t.Policy.OnlyListedClients = true },
 			func(t *storage.Tenant) { t.Policy.Clients = []storage.ClientID{"m2m"} },
+			"client_not_allowed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +69,11 @@ func TestAttackRememberedMachineOfAClosedTenant(t *testing.T) {
 					w.Error("its tokens must be dead at once")
 				}
 				for range 2 {
-					w.refused(w.machine(), 400, "unauthorized_client")
+					rec := w.machine()
+					w.refused(rec, 400, "unauthorized_client")
+					if got := w.tokens(rec).Text; got != "The client may not get tokens right now." || !strings.Contains(w.log.String(), `"cause":"`+c.cause+`"`) {
+						w.Errorf("the client reads %q, the log %s", got, w.log.String())
+					}
 				}
 				w.edit(c.open)
 				w.pass(time.Second)

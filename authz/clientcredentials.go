@@ -75,8 +75,11 @@ func (s *Server) findMachine(ctx context.Context, creds clientauth.Credentials) 
 	if err != nil {
 		return machine{}, machineError(err)
 	}
-	if !tenant.SuspendedAt.IsZero() || !tenant.MayUse(client) {
-		return machine{}, because(refusal("unauthorized_client", ""), reason("service_tenant"))
+	switch {
+	case !tenant.SuspendedAt.IsZero():
+		return machine{}, tenantClosed(reason("tenant_suspended"))
+	case !tenant.MayUse(client):
+		return machine{}, tenantClosed(reason("client_not_allowed"))
 	}
 	return machine{client: client, tenant: tenant}, nil
 }

@@ -118,11 +118,17 @@ func storeError(err error) *web.Error {
 	return web.Unavailable(err)
 }
 
+// tenantClosed is what a machine gets that may not act in its tenant now, whatever
+// the reason; why is for the log.
+func tenantClosed(why error) *web.Error {
+	return because(refusal("unauthorized_client", "The client may not get tokens right now."), why)
+}
+
 // machineError maps what a store says about a token without a grant: the tenant
 // that the client acts in is gone, or the store is away.
 func machineError(err error) *web.Error {
 	if errors.Is(err, storage.ErrNotFound) {
-		return because(refusal("unauthorized_client", ""), err)
+		return tenantClosed(err)
 	}
 	return web.Unavailable(err)
 }

@@ -112,6 +112,33 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestCommandSaysThatANodeWasSilent: what took two seconds needs a word, and a
+// command's process is in nobody's metrics.
+func TestCommandSaysThatANodeWasSilent(t *testing.T) {
+	t.Parallel()
+	cfg, err := readConfig(deploymentFile(t), noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDeployment(t.Context(), cfg, quietLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	var out, errOut bytes.Buffer
+	p := &program{ctx: t.Context(), out: &out, errOut: &errOut, env: noEnv}
+	if err := p.operateHere(t.Context(), d, &tenantCreate{Slug: "acme", Name: "Acme"}); err != nil || errOut.Len() > 0 {
+		t.Fatalf("nobody was waited for: %v %s", err, errOut.String())
+	}
+	if _, err := d.store.(storage.Feed).Join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = p.operateHere(t.Context(), d, &tenantSuspend{Tenant: "acme", Reason: "x"})
+	if err != nil || errOut.String() != silentNode || !strings.Contains(out.String(), "is suspended") {
+		t.Errorf("%v\n%s%s", err, out.String(), errOut.String())
+	}
+}
+
 func TestServerDoesNotStartOnASchemaThatIsNotThere(t *testing.T) {
 	dir := t.TempDir()
 	cfg := defaults()

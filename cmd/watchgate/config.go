@@ -150,7 +150,7 @@ func parseConfig(file string, env func(string) string) (Config, problems, error)
 	var types *yaml.TypeError
 	if err := dec.Decode(&c); errors.As(err, &types) {
 		for _, e := range types.Errors {
-			wrong.add("%s", strings.ReplaceAll(e, " in type main.Config", ""))
+			wrong.add("%s", explainYAML(e, body))
 		}
 	} else if err != nil && !errors.Is(err, io.EOF) {
 		return c, nil, fmt.Errorf("the configuration %s is no YAML: %w", file, err)

@@ -72,6 +72,25 @@ log:
 	}
 }
 
+// TestConfigNamesUnknownKeys as the operator wrote them, and not as the program has
+// them.
+func TestConfigNamesUnknownKeys(t *testing.T) {
+	for body, want := range map[string]string{
+		good + "introspection:\n  cache_mb: 5\n":               "\n  - introspection.cache_mb: no such key (line 7)",
+		good + "introspection: {per_second: 5, cache_mb: 5}\n": "\n  - introspection.cache_mb: no such key (line 6)",
+		good + "colour: blue\n":                                "\n  - colour: no such key (line 6)",
+		good + "introspection: 5\n":                            "\n  - line 6: keys belong here, not !!int `5`",
+		"[]\n":                                                 "\n  - line 1: keys belong here, not !!seq",
+		good + "trusted_proxies: many\n":                       "\n  - line 6: cannot unmarshal !!str `many` into int",
+		good + "log:\n  level: info\n  level: warn\n  log.level: info\n": "already defined at line 7",
+	} {
+		o := call(t, nil, "config", "check", write(t, body))
+		if o.code != 1 || !strings.Contains(o.err, want) || strings.Contains(o.err, "struct") || strings.Contains(o.err, "main.") {
+			t.Errorf("want %q in:\n%s", want, o.err)
+		}
+	}
+}
+
 // TestServerConfigNamesEveryProblem is what `serve` and `config check` say of a
 // file in which everything else is wrong.
 func TestServerConfigNamesEveryProblem(t *testing.T) {

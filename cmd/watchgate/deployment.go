@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,8 @@ type deployment struct {
 	outbound func() (*outbound.Client, error)
 
 	metrics *prometheus.Registry
+	// waitedOut: a change waited for a whole lease, because some node did not answer.
+	waitedOut atomic.Bool
 	// node knows what changed, in a server that remembers answers; nil elsewhere.
 	node *coherence.Node
 }
@@ -63,9 +66,15 @@ func (d *deployment) open(ctx context.Context) error {
 			return err
 		}
 	}
+	waits := countWaits(d.metrics)
 	store, err := sqlstore.Open(ctx, sqlstore.Config{
 		DSN: d.cfg.dsn(), MaxConns: d.cfg.perPool(), OnRoundTrip: countRoundTrips(d.metrics),
-		OnWait: countWaits(d.metrics),
+		OnWait: func(took time.Duration, all bool) {
+			waits(took, all)
+			if !all {
+				d.waitedOut.Store(true)
+			}
+		},
 	})
 	if err != nil {
 		return explainOpen(err)

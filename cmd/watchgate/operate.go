@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/user"
 	"strings"
 
@@ -119,8 +120,21 @@ func (p *program) operate(name string, op command) error {
 		return err
 	}
 	defer d.close()
+	return p.operateHere(ctx, d, op)
+}
+
+// silentNode is what an operator reads after a command that took long. On
+// PostgreSQL a command is a process of its own: it is in nobody's metrics.
+const silentNode = "watchgate: a node did not answer. The change is done and safe: this command waited 2.2 s, " +
+	"and after that no node answers from what it knew before.\n"
+
+// operateHere runs an operation in this process.
+func (p *program) operateHere(ctx context.Context, d *deployment, op command) error {
 	r, err := op.do(ctx, d.operators())
-	return p.print(r, t.JSON, err)
+	if err == nil && d.waitedOut.Load() {
+		fmt.Fprint(p.errOut, silentNode)
+	}
+	return p.print(r, op.deployment().JSON, err)
 }
 
 func (p *program) print(r report, asJSON bool, err error) error {

@@ -132,10 +132,8 @@ func (g *Guard) attempt(ctx context.Context, form string) (*Principal, *failure)
 func (g *Guard) read(resp *http.Response, body []byte) (*Principal, *failure) {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
-	case resp.StatusCode == http.StatusUnauthorized:
-		return nil, failed(false, ErrOwnCredentials)
 	case resp.StatusCode != http.StatusOK:
-		f := failed(resp.StatusCode >= 500, fmt.Errorf("the endpoint answered %d", resp.StatusCode))
+		f := failed(resp.StatusCode >= 500, causeOf(resp))
 		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), g.cfg.Now())
 		return nil, f
 	case err != nil || kind != "application/json":
@@ -148,6 +146,35 @@ func (g *Guard) read(resp *http.Response, body []byte) (*Principal, *failure) {
 		return nil, failed(false, err)
 	}
 	return p, nil
+}
+
+// failuresPolicy is the rate limit of an address from which too many wrong
+// credentials came, as Watchgate names it.
+const failuresPolicy = `"introspection-failures"`
+
+// causeOf says what a status other than 200 means.
+func causeOf(resp *http.Response) error {
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
+		return ErrOwnCredentials
+	case resp.StatusCode == http.StatusTooManyRequests && namesPolicy(resp.Header, failuresPolicy):
+		return fmt.Errorf("%w for now: too many wrong ones came from this address", ErrOwnCredentials)
+	case resp.StatusCode == http.StatusMisdirectedRequest:
+		return errors.New("the endpoint answered 421: it was asked for a host that is not the issuer's. " +
+			"Endpoint's host has to be the issuer's, and a proxy in between has to keep it")
+	}
+	return fmt.Errorf("the endpoint answered %d", resp.StatusCode)
+}
+
+// namesPolicy reports whether the RateLimit-Policy header lists a policy
+// (draft-ietf-httpapi-ratelimit-headers section 3).
+func namesPolicy(h http.Header, policy string) bool {
+	for item := range strings.SplitSeq(strings.Join(h.Values("RateLimit-Policy"), ","), ",") {
+		if name, _, _ := strings.Cut(item, ";"); strings.TrimSpace(name) == policy {
+			return true
+		}
+	}
+	return false
 }
 
 // answer is RFC 7662 section 2.2, with Watchgate's tenant.

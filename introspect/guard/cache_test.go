@@ -184,6 +184,18 @@ func TestKeptAnswerIsForItsTenantOnly(t *testing.T) {
 	}
 }
 
+// TestRevokedTokenIsRefusedWhateverIsKept: the answer that is kept is one without a
+// tenant, and older than the one that says the token is dead.
+func TestRevokedTokenIsRefusedWhateverIsKept(t *testing.T) {
+	c := newClock()
+	g, e := cached(t, c, active(members{"exp": c.in(time.Hour)}))
+	e.asks(t, g, "x", guard.Need{AnyTenant: true}, nil)
+	e.does(says(inactive))
+	if n := e.asks(t, g, "x", acme, guard.ErrInvalidToken); n != 1 {
+		t.Errorf("asked %d times, want 1", n)
+	}
+}
+
 // TestKeptAnswerIsDecidedAnew: scope and sign-in are looked at on each call.
 func TestKeptAnswerIsDecidedAnew(t *testing.T) {
 	c := newClock()

@@ -15,10 +15,13 @@ import (
 // value of everything else is a good choice. It prints without its secret.
 type Config struct {
 	// Issuer is the authorization server, byte for byte as its metadata says:
-	// https://auth.example.com. Answers of any other issuer are not believed.
+	// https://auth.example.com, without a slash at its end. Answers of any other
+	// issuer are not believed.
 	Issuer string
 	// Endpoint is where questions are asked (RFC 7662). Default: Issuer followed by
-	// /oauth2/introspect. It must be https, or http on this machine.
+	// /oauth2/introspect. It must be https, or http on this machine. Its host must be
+	// the issuer's: Watchgate answers 421 for any other. To ask at a private address,
+	// leave it as it is and see Transport.
 	Endpoint string
 	// ClientID and Secret are this API's own credentials there, as
 	// `watchgate resource-server create` showed them.
@@ -56,7 +59,11 @@ type Config struct {
 	AllowHTTP bool
 	// Transport carries the requests. Default: one of the guard's own, HTTP/1.1 with
 	// up to 256 connections that are kept open, the system's certificates and the
-	// environment's proxy. Set it for a private certificate authority.
+	// environment's proxy. Set it for a private certificate authority
+	// (TLSClientConfig), or to ask at a private address: an http.Transport's
+	// DialContext may dial that, whatever address it is given. It replaces the
+	// guard's own as a whole; let it keep more than two connections
+	// (MaxIdleConnsPerHost).
 	Transport http.RoundTripper
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -89,7 +96,7 @@ func (c Config) GoString() string { return c.String() }
 
 func (c Config) withDefaults() Config {
 	if c.Endpoint == "" && c.Issuer != "" {
-		c.Endpoint = strings.TrimSuffix(c.Issuer, "/") + "/oauth2/introspect"
+		c.Endpoint = c.Issuer + "/oauth2/introspect"
 	}
 	if c.NotFound == nil {
 		c.NotFound = http.HandlerFunc(notFound)
@@ -123,6 +130,7 @@ func (c Config) check() error {
 		what   string
 	}{
 		{c.Issuer == "", "Issuer is missing"},
+		{strings.HasSuffix(c.Issuer, "/"), "Issuer ends with a slash, and Watchgate's never does: no answer would be believed. Leave the slash out"},
 		{c.ClientID == "", "ClientID is missing"},
 		{c.Secret == "", "Secret is missing"},
 		{!quotable(c.Realm), "Realm has characters other than printable ASCII, or a quote or a backslash"},

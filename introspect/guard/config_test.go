@@ -42,6 +42,7 @@ func TestNewRefuses(t *testing.T) {
 		"Cache.Entries is not within 0 and 16,777,216":      func(c *guard.Config) { c.Cache.Entries = 1<<24 + 1 },
 		"Cache.Entries is not within":                       func(c *guard.Config) { c.Cache.Entries = -1 },
 		"a timeout is negative":                             func(c *guard.Config) { c.Timeout = -1 },
+		"Issuer ends with a slash":                          func(c *guard.Config) { c.Issuer += "/" },
 		"ClientID is missing\nSecret is missing\nRealm has": func(c *guard.Config) { c.ClientID, c.Secret, c.Realm = "", "", "\"" },
 	} {
 		cfg := good()
@@ -54,14 +55,13 @@ func TestNewRefuses(t *testing.T) {
 
 func TestNewAccepts(t *testing.T) {
 	for name, change := range map[string]func(*guard.Config){
-		"https":                  func(*guard.Config) {},
-		"loopback":               func(c *guard.Config) { c.Issuer = "http://127.0.0.1:8080" },
-		"all of 127/8":           func(c *guard.Config) { c.Endpoint = "http://127.9.9.9:8080/introspect" },
-		"IPv6 loopback":          func(c *guard.Config) { c.Issuer = "http://[::1]:8080" },
-		"localhost":              func(c *guard.Config) { c.Issuer = "http://localhost:8080" },
-		"http when told so":      func(c *guard.Config) { c.Endpoint, c.AllowHTTP = "http://watchgate:8080/oauth2/introspect", true },
-		"an issuer with a slash": func(c *guard.Config) { c.Issuer += "/" },
-		"a minute":               func(c *guard.Config) { c.Cache = guard.Cache{MaxAge: time.Minute, Entries: 1} },
+		"https":             func(*guard.Config) {},
+		"loopback":          func(c *guard.Config) { c.Issuer = "http://127.0.0.1:8080" },
+		"all of 127/8":      func(c *guard.Config) { c.Endpoint = "http://127.9.9.9:8080/introspect" },
+		"IPv6 loopback":     func(c *guard.Config) { c.Issuer = "http://[::1]:8080" },
+		"localhost":         func(c *guard.Config) { c.Issuer = "http://localhost:8080" },
+		"http when told so": func(c *guard.Config) { c.Endpoint, c.AllowHTTP = "http://watchgate:8080/oauth2/introspect", true },
+		"a minute":          func(c *guard.Config) { c.Cache = guard.Cache{MaxAge: time.Minute, Entries: 1} },
 	} {
 		cfg := good()
 		change(&cfg)

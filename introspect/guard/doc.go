@@ -24,8 +24,10 @@
 //	Watchgate does not answer         503  Retry-After
 //
 // (RFC 6750 section 3, RFC 9470 section 3.) The body is a JSON object with error
-// and error_description. A token is taken from the Authorization header and from
-// nowhere else. Programs that do not speak net/http use [Guard.Check].
+// and error_description; where there is no token, there is no error code, and the
+// object has one member, message. [Config.NotFound] replaces the 404's. A token is
+// taken from the Authorization header and from nowhere else. Programs that do not
+// speak net/http use [Guard.Check].
 //
 // # The tenant
 //

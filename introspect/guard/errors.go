@@ -24,8 +24,9 @@ var (
 	ErrInsufficientAuthentication = errors.New("guard: the authentication is too old or too weak")
 	// ErrUnavailable is what every [UnavailableError] is: nobody can tell. 503.
 	ErrUnavailable = errors.New("guard: the access token cannot be checked")
-	// ErrOwnCredentials: Watchgate refuses the guard's own ClientID and Secret. Such
-	// an error is ErrUnavailable too: it is not the caller's fault.
+	// ErrOwnCredentials: Watchgate refuses the guard's own ClientID and Secret, or
+	// does not look at them for now, because too many wrong ones came from this
+	// address. Such an error is ErrUnavailable too: it is not the caller's fault.
 	ErrOwnCredentials = errors.New("guard: ClientID and Secret are refused")
 )
 

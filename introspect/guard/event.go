@@ -61,5 +61,5 @@ func decisionOf(err error) Decision {
 			return d.name
 		}
 	}
-	return Allowed
+	return Unavailable
 }

@@ -62,6 +62,11 @@ func (g *Guard) Check(ctx context.Context, token string, need Need) (Principal, 
 // Ping asks about a string that is no token, so that a typo in the secret is seen
 // when the API starts and not by its first customer: an [UnavailableError], which
 // is [ErrOwnCredentials] when the credentials are refused.
+//
+// It does not check Issuer, which only the answer about an active token names, nor
+// whether this API has registered the scopes, and sees the tenants, that calls
+// need. Watchgate counts the string as a guess like any other (token scanning), so
+// that it is no health check to repeat every second.
 func (g *Guard) Ping(ctx context.Context) error {
 	r := g.ask(ctx, "ping", "")
 	if r.err == nil && r.principal != nil {
@@ -138,6 +143,9 @@ func (g *Guard) elsewhere(ctx context.Context, token, tenant string, attempts in
 	switch {
 	case r.err != nil:
 	case r.principal == nil:
+		r.err = ErrInvalidToken
+	case r.principal.of(tenant) && r.cached:
+		// The answer without a tenant is the older one.
 		r.err = ErrInvalidToken
 	case r.principal.of(tenant):
 		// Something changed between the two questions.
