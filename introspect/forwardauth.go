@@ -1,6 +1,7 @@
 package introspect
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -47,7 +48,7 @@ func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request) error {
 	case refusal != nil:
 		return refusal
 	}
-	err = pass(w, v, need.scopes)
+	err = pass(r.Context(), w, v, need.scopes)
 	s.after(r.Context(), w, v)
 	return err
 }
@@ -103,7 +104,7 @@ func bearerOf(h http.Header) (string, error) {
 
 // pass writes who it is, when the credential is good and has every scope; and the
 // refusal, or returns it.
-func pass(w http.ResponseWriter, v verdict, needed []string) error {
+func pass(ctx context.Context, w http.ResponseWriter, v verdict, needed []string) error {
 	var a active
 	if err := json.Unmarshal(v.answer, &a); err != nil {
 		return err
@@ -111,8 +112,8 @@ func pass(w http.ResponseWriter, v verdict, needed []string) error {
 	if !a.Active {
 		return refuseToken(w)
 	}
-	own := strings.Fields(a.Scope)
-	if slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(own, s) }) {
+	if lacks(strings.Fields(a.Scope), needed) {
+		noteUnregistered(ctx, v.rs, needed)
 		return web.Refuse(http.StatusForbidden, "insufficient_scope", "The access token lacks a scope.", nil).
 			With("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+strings.Join(needed, " ")+`"`)
 	}
@@ -122,4 +123,21 @@ func pass(w http.ResponseWriter, v verdict, needed []string) error {
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+func lacks(own, needed []string) bool {
+	return slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(own, s) })
+}
+
+// noteUnregistered says in the log when no token can have what is needed, because
+// the proxy's own resource server does not offer it: its operator's mistake, which
+// looks like its users' lack of a scope. Not which one: a client can name some.
+func noteUnregistered(ctx context.Context, rs storage.ResourceServer, needed []string) {
+	offered := make([]string, 0, len(rs.Scopes))
+	for _, s := range rs.Scopes {
+		offered = append(offered, s.Name)
+	}
+	if lacks(offered, needed) {
+		web.Annotate(ctx, "unregistered_scope", true)
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/storage"
@@ -284,6 +286,29 @@ func TestQuotaHoldsForAnswersFromMemory(t *testing.T) {
 		w.throttled(w.ask(tok(s)), perCaller)
 		if n := w.statements.Load() - before; n != 0 {
 			t.Errorf("%d statements: not from memory", n)
+		}
+	}
+}
+
+// Who asks too often and who guesses are two things to an operator.
+func TestQuotaAndThrottlingAreCountedApart(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	w := newWorld(t)
+	w.mount(introspect.Config{Store: w.store, Registerer: reg, Limits: introspect.Limits{PerSecond: 2, FailuresPerSecond: 2, FailureBurst: 4}})
+	s := w.issue(plain)
+	for range 5 {
+		w.ask(tok(s))
+	}
+	for range 3 {
+		w.forward(acmeReads, s)
+	}
+	for range 9 {
+		w.ask(tok(s), as("nobody", "x"))
+	}
+	w.forwardAs("GET", acmeReads, s, "X-Watchgate-Authorization", basic("nobody", "x"))
+	for result, want := range map[string]float64{"limited": 6, "throttled": 6, "refused": 4, "miss": 2, "unavailable": 0} {
+		if got := value(t, reg, "watchgate_introspection_answers_total", result); got != want {
+			t.Errorf("%s: %v, want %v", result, got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package introspect
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,14 +22,15 @@ const (
 // metrics are what an operator watches: how often memory answered, and what it
 // takes. Counters are resolved once: one is counted on every call.
 type metrics struct {
-	active                                  [fromOther + 1]prometheus.Counter
-	inactive, refused, limited, unavailable prometheus.Counter
+	active                          [fromOther + 1]prometheus.Counter
+	inactive, refused               prometheus.Counter
+	limited, throttled, unavailable prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, m *memory) metrics {
 	answers := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "watchgate_introspection_answers_total",
-		Help: "Answers of /oauth2/introspect and of what asks like it: hit (active, from memory), joined (active, from another caller's statement), miss (active, from the store), inactive, refused (the caller may not ask), limited (it asks too often), unavailable (nobody could tell).",
+		Help: "Answers of /oauth2/introspect and of what asks like it: hit (active, from memory), joined (active, from another caller's statement), miss (active, from the store), inactive, refused (the caller may not ask), limited (it asks too often), throttled (too many wrong credentials from its address), unavailable (nobody could tell).",
 	}, []string{"result"})
 	if reg != nil {
 		reg.MustRegister(answers, cacheBytes(m), cacheEntries(m), cacheEvictions(m))
@@ -36,7 +38,7 @@ func newMetrics(reg prometheus.Registerer, m *memory) metrics {
 	of := func(result string) prometheus.Counter { return answers.WithLabelValues(result) }
 	return metrics{
 		active:   [...]prometheus.Counter{fromStore: of("miss"), fromMemory: of("hit"), fromOther: of("joined")},
-		inactive: of("inactive"), refused: of("refused"), limited: of("limited"), unavailable: of("unavailable"),
+		inactive: of("inactive"), refused: of("refused"), limited: of("limited"), throttled: of("throttled"), unavailable: of("unavailable"),
 	}
 }
 
@@ -69,10 +71,12 @@ func (m *metrics) count(v verdict, err error) {
 		m.inactive.Inc()
 		return
 	}
-	switch web.AsError(err).Status {
-	case http.StatusServiceUnavailable:
+	switch status := web.AsError(err).Status; {
+	case status == http.StatusServiceUnavailable:
 		m.unavailable.Inc()
-	case http.StatusTooManyRequests:
+	case errors.Is(err, errFailures):
+		m.throttled.Inc()
+	case status == http.StatusTooManyRequests:
 		m.limited.Inc()
 	}
 }

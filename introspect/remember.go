@@ -107,7 +107,8 @@ func (s *Server) remember(v verdict, r reading) (kept remembered) {
 
 // recalled completes a verdict from an entry, which stands for a token that is
 // active for this asker and these scopes. What is left to decide is whether it is
-// of the tenant that the API call is for.
+// of the tenant that the API call is for. An active answer from memory is quiet,
+// whichever way the question came, as the quick one is.
 func (s *Server) recalled(ctx context.Context, v verdict, e entry, from source) verdict {
 	id, _ := e.tenant()
 	v.tenant = storage.TenantID(id)
@@ -118,6 +119,9 @@ func (s *Server) recalled(ctx context.Context, v verdict, e entry, from source) 
 		return inactiveBecause(ctx, v, tenantBlank)
 	}
 	v.answer, v.source = e.answer(), from
+	if from == fromMemory {
+		web.Quiet(ctx)
+	}
 	web.Annotate(ctx, "tenant_id", string(v.tenant))
 	return v
 }

@@ -144,7 +144,7 @@ func (s *Server) scanned(ctx context.Context, w http.ResponseWriter, v verdict) 
 func (s *Server) signal(ctx context.Context, v verdict, within time.Duration) {
 	s.scans.signals.Inc()
 	s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "token scanning", slog.String("resource_server", string(v.rs.ID)),
-		slog.Int("count", scanGuesses), slog.Duration("within", within))
+		slog.Int("count", scanGuesses), slog.Int("within_seconds", seconds(within)))
 	ev := audit.IntrospectionScanning(ctx, v.question.now, string(v.rs.ID), scanGuesses, within)
 	rs, err := s.whole(ctx, v.rs)
 	switch {

@@ -82,7 +82,7 @@ func TestAttackTokenScanningRaisesASignal(t *testing.T) {
 		ev.Details["within_seconds"] != "10" || ev.IP != "192.0.2.1" || ev.Tenant != "" {
 		t.Errorf("%+v", ev)
 	}
-	if line := w.log.String(); strings.Count(line, `"level":"WARN","msg":"token scanning","resource_server":"demo-api","count":100`) != 1 {
+	if line := w.log.String(); strings.Count(line, `"level":"WARN","msg":"token scanning","resource_server":"demo-api","count":100,"within_seconds":10}`) != 1 {
 		t.Error(line)
 	}
 	for range 1000 { // nearly ten minutes of it

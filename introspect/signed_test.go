@@ -52,7 +52,7 @@ func (w *world) opened(keys *signer.Signer, rec *httptest.ResponseRecorder) (typ
 	must(w.t, err)
 	var set jose.JSONWebKeySet
 	must(w.t, json.Unmarshal(jwks, &set))
-	jws, err := jose.ParseSigned(rec.Body.String(), []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(rec.Body.String(), []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		w.t.Fatalf("%d %s: %v", rec.Code, rec.Body, err)
 	}

@@ -42,8 +42,9 @@ func build(d *deployment) (handlers, error) {
 	if err != nil {
 		return handlers{}, err
 	}
+	began := time.Now()
 	mux := web.NewMux(web.Config{
-		Log: d.log, Now: now, Hosts: hostsOf(u), TrustedProxies: d.cfg.TrustedProxies,
+		Log: d.log, Now: now, Monotonic: func() time.Duration { return time.Since(began) }, Hosts: hostsOf(u), TrustedProxies: d.cfg.TrustedProxies,
 		HTTPS: u.Scheme == "https", ErrorPage: errorPage(d.cfg.Issuer), Registerer: d.metrics, LogQuick: d.cfg.Introspection.LogEach,
 	})
 	people, err := newSignIn(d)

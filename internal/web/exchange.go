@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +14,7 @@ import (
 type exchange struct {
 	http.ResponseWriter
 	request *http.Request
-	started time.Time
+	started time.Duration // by Config.Monotonic
 	id, ip  string
 
 	status int   // 0 until the header is written
@@ -26,6 +27,7 @@ type exchange struct {
 	onError    ErrorWriter // of the route
 	failure    *Error      // what the request was refused with
 	panicStack []byte
+	quiet      atomic.Bool // see Quiet
 
 	mu    sync.Mutex // guards notes: handlers may annotate from goroutines
 	notes []slog.Attr
@@ -57,6 +59,16 @@ func Annotate(ctx context.Context, key string, value any) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.notes = append(x.notes, slog.Any(key, value))
+}
+
+// Quiet says that the answer is one of a great many that nobody reads about: it
+// gets no log line unless Config.LogQuick is set, and is counted like any other.
+// A refusal, an error and a panic keep their line. Outside a request it does
+// nothing.
+func Quiet(ctx context.Context) {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		x.quiet.Store(true)
+	}
 }
 
 // WriteHeader notes the status.

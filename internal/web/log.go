@@ -36,27 +36,32 @@ func utcTime(groups []string, a slog.Attr) slog.Attr {
 // maxFields is about how many fields a log line has.
 const maxFields = 16
 
-// record writes the request's one log line and counts it. The line has the
-// route's pattern, never the URL: queries carry codes and states.
+// record counts the request and writes its one log line, unless it is to have
+// none. The line has the route's pattern, never the URL: queries carry codes and
+// states.
 func (m *Mux) record(x *exchange) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
-	ended := m.cfg.Now()
 	l := logged{
 		ctx: x.request.Context(), id: x.id, ip: x.ip, method: knownMethod(x.request.Method), route: routeOf(x.request),
-		status: x.status, bytes: x.bytes, ended: ended, took: ended.Sub(x.started),
+		status: x.status, bytes: x.bytes, took: m.cfg.Monotonic() - x.started,
 	}
 	m.metrics.observe(l.route, l.method, l.status, l.took)
-	if m.cfg.Log.Enabled(l.ctx, l.level()) {
+	if (m.cfg.LogQuick || !x.isQuiet()) && m.cfg.Log.Enabled(l.ctx, l.level()) {
 		m.log(l, x.details(make([]slog.Attr, 0, maxFields)))
 	}
 }
 
+// isQuiet reports whether the answer is what [Quiet] was told of, and no refusal.
+func (x *exchange) isQuiet() bool {
+	return x.quiet.Load() && x.failure == nil && x.status < http.StatusBadRequest
+}
+
 // recordQuick is record for what was answered from memory.
-func (m *Mux) recordQuick(q *quickRoute, r *http.Request, a QuickAnswer, started time.Time) {
-	ended := m.cfg.Now()
-	q.count.observe(http.MethodPost, http.StatusOK, ended.Sub(started))
+func (m *Mux) recordQuick(q *quickRoute, r *http.Request, a QuickAnswer, started time.Duration) {
+	took := m.cfg.Monotonic() - started
+	q.count.observe(http.MethodPost, http.StatusOK, took)
 	if !m.cfg.LogQuick || !m.cfg.Log.Enabled(r.Context(), slog.LevelInfo) {
 		return
 	}
@@ -69,7 +74,7 @@ func (m *Mux) recordQuick(q *quickRoute, r *http.Request, a QuickAnswer, started
 	}
 	m.log(logged{
 		ctx: r.Context(), id: newRequestID(), ip: clientIP(r, m.cfg.TrustedProxies), method: http.MethodPost, route: q.path,
-		status: http.StatusOK, bytes: int64(len(a.Body)), ended: ended, took: ended.Sub(started),
+		status: http.StatusOK, bytes: int64(len(a.Body)), took: took,
 	}, more)
 }
 
@@ -80,7 +85,6 @@ type logged struct {
 	method, route string
 	status        int
 	bytes         int64
-	ended         time.Time
 	took          time.Duration
 }
 
@@ -93,7 +97,7 @@ func (l logged) level() slog.Level {
 
 // log writes a line. It goes past Logger, which would look up who calls.
 func (m *Mux) log(l logged, more []slog.Attr) {
-	line := slog.NewRecord(l.ended, l.level(), "request", 0)
+	line := slog.NewRecord(m.cfg.Now(), l.level(), "request", 0)
 	attrs := append(make([]slog.Attr, 0, maxFields),
 		slog.String("request_id", l.id), slog.String("method", l.method), slog.String("route", l.route),
 		slog.Int("status", l.status), slog.Int64("bytes", l.bytes),

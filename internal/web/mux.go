@@ -19,7 +19,10 @@ const DefaultMaxBody = 64 << 10
 // Config is what an edge needs.
 type Config struct {
 	Log *slog.Logger     // nil: nothing is logged
-	Now func() time.Time // nil: time.Now
+	Now func() time.Time // of log lines; nil: time.Now
+	// Monotonic is the time since a moment that stays the same, by a clock that
+	// nobody sets: what requests take is measured with it. nil: Now since NewMux.
+	Monotonic func() time.Duration
 	// Hosts are the accepted Host values; others get 421 (SE-19). Empty: any.
 	Hosts []string
 	// TrustedProxies is the number of reverse proxies in front, each of which
@@ -32,7 +35,8 @@ type Config struct {
 	MaxBody   int64 // bytes; 0: DefaultMaxBody
 	// Registerer gets the request metrics; nil: none are kept.
 	Registerer prometheus.Registerer
-	// LogQuick writes a log line for what was answered from memory, too.
+	// LogQuick writes a log line for what was answered from memory, too, and for
+	// all that is [Quiet].
 	LogQuick bool
 }
 
@@ -57,6 +61,10 @@ func NewMux(cfg Config) *Mux {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Monotonic == nil {
+		now, began := cfg.Now, cfg.Now()
+		cfg.Monotonic = func() time.Duration { return now().Sub(began) }
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody

@@ -56,7 +56,7 @@ type quickRoute struct {
 
 // quickly answers a request from memory. False: it takes the usual way, with the
 // body that is returned.
-func (m *Mux) quickly(q *quickRoute, w http.ResponseWriter, r *http.Request, started time.Time) (io.ReadCloser, bool) {
+func (m *Mux) quickly(q *quickRoute, w http.ResponseWriter, r *http.Request, started time.Duration) (io.ReadCloser, bool) {
 	if !m.ordinary(r) {
 		return r.Body, false
 	}
@@ -78,7 +78,7 @@ func (m *Mux) quickly(q *quickRoute, w http.ResponseWriter, r *http.Request, sta
 }
 
 // ask puts the question. A panic is answered and recorded as a handler's is.
-func (m *Mux) ask(q *quickRoute, w http.ResponseWriter, r *http.Request, b *quickBody, started time.Time) (QuickAnswer, bool) {
+func (m *Mux) ask(q *quickRoute, w http.ResponseWriter, r *http.Request, b *quickBody, started time.Duration) (QuickAnswer, bool) {
 	defer func() {
 		cause := recover()
 		if cause == nil {

@@ -28,11 +28,12 @@ const (
 //  3. host, method, header, query and body limits;
 //  4. the route, whose handler's errors are written by its error writer;
 //  5. what no handler took (404, 405), by the writer that suits the path;
-//  6. one log line and the metrics, whatever happened, a panic included.
+//  6. one log line, unless the answer is [Quiet], and the metrics, whatever
+//     happened, a panic included.
 //
 // What is answered from memory (see [Mux.APIQuick]) goes no such way.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started, body := m.cfg.Now(), r.Body
+	started, body := m.cfg.Monotonic(), r.Body
 	if q := m.quick[r.URL.Path]; q != nil {
 		var answered bool
 		if body, answered = m.quickly(q, w, r, started); answered {
@@ -61,7 +62,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // open begins an exchange: steps 1 and 2.
-func (m *Mux) open(w http.ResponseWriter, r *http.Request, started time.Time) *exchange {
+func (m *Mux) open(w http.ResponseWriter, r *http.Request, started time.Duration) *exchange {
 	x := &exchange{ResponseWriter: w, started: started, id: newRequestID(), ip: clientIP(r, m.cfg.TrustedProxies)}
 	ctx := origin.With(r.Context(), origin.Origin{RequestID: x.id, IP: x.ip, UserAgent: userAgent(r)})
 	x.request = r.WithContext(&exchangeContext{ctx, x})
@@ -79,6 +80,9 @@ func (m *Mux) conclude(x *exchange, cause any) {
 	if cause != nil && !aborted {
 		x.panicStack = debug.Stack()
 		m.refuse(x, internal(asCause(cause)))
+	}
+	if cause != nil {
+		x.quiet.Store(false)
 	}
 	m.record(x)
 	if aborted { // asks the server to cut the connection without a word
