@@ -36,28 +36,42 @@ func serveBare(addr string) {
 	}
 }
 
-// startBare starts the baseline in a process of its own. stop ends it.
-func startBare(ctx context.Context, answer string) (base string, stop func(), err error) {
+// bareServer is the baseline in a process of its own.
+type bareServer struct {
+	url string
+	cmd *exec.Cmd
+}
+
+// startBare starts the baseline, whose collector works as hard as the server's
+// (gogc), and waits until it listens.
+func startBare(ctx context.Context, answer string, gogc float64) (*bareServer, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	addr := l.Addr().String()
 	l.Close()
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, bareFlag, addr)
-	cmd.Env = append(os.Environ(), bareAnswer+"="+answer)
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
+	b := &bareServer{url: "http://" + addr, cmd: exec.CommandContext(ctx, self, bareFlag, addr)}
+	b.cmd.Env = append(os.Environ(), bareAnswer+"="+answer, fmt.Sprintf("GOGC=%.0f", gogc))
+	if err := b.cmd.Start(); err != nil {
+		return nil, err
 	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+	if err := awaitPort(ctx, addr); err != nil {
+		b.stop()
+		return nil, err
 	}
-	return "http://" + addr, stop, awaitPort(ctx, addr)
+	return b, nil
+}
+
+func (b *bareServer) pid() int { return b.cmd.Process.Pid }
+
+func (b *bareServer) stop() {
+	_ = b.cmd.Process.Kill()
+	_ = b.cmd.Wait()
 }
 
 // awaitPort waits until somebody listens.

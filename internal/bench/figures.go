@@ -8,8 +8,9 @@ import (
 	"text/tabwriter"
 )
 
-// figure is one line of the result. Ratio is Value over Baseline, 0 when there
-// is no baseline.
+// figure is one line of the result. Ratio is Value over Baseline, or, where the
+// two were taken in turns, the median of the rounds' ratios; 0 when there is no
+// baseline.
 type figure struct {
 	Name     string  `json:"name"`
 	Value    float64 `json:"value"`
@@ -29,6 +30,14 @@ func (f *figures) add(name string, value float64, unit string, baseline float64,
 		x.Ratio = value / baseline
 	}
 	*f = append(*f, x)
+}
+
+// compare notes a value of one side of a race against the other's.
+func (f *figures) compare(name, unit string, of, with *side, value func(lap) float64, against, goal string) {
+	*f = append(*f, figure{
+		Name: name, Value: of.median(value), Unit: unit, Baseline: with.median(value), Ratio: of.against(with, value),
+		against: against, goal: goal,
+	})
 }
 
 func (f figures) print(w io.Writer) {

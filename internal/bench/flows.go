@@ -22,6 +22,9 @@ func measureFlowsSQLite(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer s.close()
+	if err := s.run(ctx); err != nil {
+		return err
+	}
 	request := s.clientCredentials()
 	base, err := load(ctx, s.node.URL, func(_ int, w *wire) error {
 		status, body, err := w.do(request)

@@ -27,13 +27,18 @@ type bench struct {
 	site    *site
 }
 
-// site is a running server with its registrations.
+// site is a deployment with its registrations, and a running server of it.
 type site struct {
 	deployment *process.Deployment
+	database   string // its URL, or a folder
 	node       *process.Node
 	provider   *http.Server
 
-	machine, web, api credentials
+	tenant, connection string // ids
+	machine, web, api  credentials
+
+	people       int   // so many were added by settle
+	began, hours int64 // the hour of the beginning, and how many got tokens by settle
 }
 
 type credentials struct{ ID, Secret string }
@@ -44,8 +49,12 @@ func newBench(ctx context.Context) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{dir: dir}
+	buffers := "512MB"
+	if big() {
+		buffers = "6GB"
+	}
 	b.pg, err = pgtest.Start(pgtest.Options{Durable: true, Settings: map[string]string{
-		"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top", "shared_buffers": "512MB", "max_wal_size": "4GB",
+		"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top", "shared_buffers": buffers, "max_wal_size": "4GB",
 	}})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -59,7 +68,7 @@ func newBench(ctx context.Context) (*bench, error) {
 		b.close()
 		return nil, err
 	}
-	return b, psql(ctx, b.pg.DSN("watchgate"), "CREATE EXTENSION pg_stat_statements")
+	return b, errors.Join(b.site.run(ctx), psql(ctx, b.pg.DSN("watchgate"), "CREATE EXTENSION pg_stat_statements"))
 }
 
 func (b *bench) close() {
@@ -70,7 +79,8 @@ func (b *bench) close() {
 	os.RemoveAll(b.dir)
 }
 
-// newSite starts a server on a database with one tenant, its people and apps.
+// newSite prepares a deployment with one tenant, its people and apps. No server
+// runs yet.
 func newSite(ctx context.Context, dir, database string) (*site, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -79,13 +89,35 @@ func newSite(ctx context.Context, dir, database string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{deployment: d}
+	s := &site{deployment: d, database: database, began: time.Now().Unix() / 3600}
 	if err := s.register(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
-	s.node, err = d.Start(ctx, "node", true)
-	return s, err
+	return s, nil
+}
+
+// run starts the site's own server.
+func (s *site) run(ctx context.Context) (err error) {
+	if s.node, err = s.deployment.Start(ctx, "node", true); err != nil {
+		return err
+	}
+	return heldLease(ctx, s.node)
+}
+
+// forgetful is the configuration of a server that remembers no answers.
+const forgetful = "introspection: {cache_mib: 0}"
+
+// join starts a further server, with more lines in its configuration.
+func (s *site) join(ctx context.Context, name, more string) (*process.Node, error) {
+	n, err := s.deployment.StartNode(ctx, process.NodeConfig{Name: name, More: more})
+	if err != nil || more == forgetful {
+		return n, err
+	}
+	if err := heldLease(ctx, n); err != nil {
+		return nil, errors.Join(err, n.Kill())
+	}
+	return n, nil
 }
 
 func (s *site) close() {
@@ -115,6 +147,7 @@ func (s *site) register(ctx context.Context) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
+	s.tenant = tenant["id"]
 	s.machine = credentials{machine["client_id"], machine["secret"]}
 	s.web = credentials{web["client_id"], web["secret"]}
 	s.api = credentials{api["id"], api["secret"]}
@@ -136,6 +169,7 @@ func (s *site) connect(ctx context.Context) error {
 	if _, err := s.deployment.Operate(ctx, nil, "connection", "add-domain", "acme", con["id"], "acme.test"); err != nil {
 		return err
 	}
+	s.connection = con["id"]
 	h, err := devidp.New(devidp.Config{Issuer: issuer, Now: time.Now, Clients: []devidp.Client{{
 		ID: "watchgate-acme", Secret: "bench-upstream",
 		RedirectURIs: []string{s.deployment.Issuer + "/login/callback/" + con["id"]},

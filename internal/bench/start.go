@@ -52,7 +52,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	}
 	b.figures.add("resident memory, idle", idle, "MiB", 0, "", "")
 	count := 100_000
-	if os.Getenv("BIG") != "" {
+	if big() {
 		count = 1_000_000
 	}
 	if err := b.issueMany(ctx, count); err != nil {

@@ -59,37 +59,3 @@ func measureClientCredentials(ctx context.Context, b *bench) error {
 	b.figures.add("client-credentials tokens", rate, "1/s", base, "pgbench, one row a transaction, same shape", "ratio >= 0.5")
 	return err
 }
-
-// measureIntrospection compares introspections per second, each one statement,
-// with a handler that asks nobody.
-func measureIntrospection(ctx context.Context, b *bench) error {
-	tok, err := b.site.issue()
-	if err != nil {
-		return err
-	}
-	request := post(b.site.deployment.Issuer, "/oauth2/introspect", b.site.api, url.Values{"token": {tok}, "tenant": {"acme"}})
-	w, err := dial(b.site.node.URL)
-	if err != nil {
-		return err
-	}
-	status, answer, err := w.do(request)
-	if err := expect("introspect", status, answer, err); err != nil {
-		return err
-	}
-	ask := func(_ int, w *wire) error {
-		status, body, err := w.do(request)
-		return expect("introspect", status, body, err)
-	}
-	bare, stop, err := startBare(ctx, string(answer))
-	if err != nil {
-		return err
-	}
-	defer stop()
-	base, err := load(ctx, bare, ask)
-	if err != nil {
-		return err
-	}
-	rate, err := load(ctx, b.site.node.URL, ask)
-	b.figures.add("introspections without a cache", rate, "1/s", base, "bare net/http handler, same form, same bytes", "ratio >= 0.15")
-	return err
-}
