@@ -40,7 +40,7 @@ soak: deps ## the linearizability test with its faults, for DURATION (10m); WATC
 	WATCHGATE_SOAK=$(DURATION) CGO_ENABLED=1 go test -race -count=1 -timeout 0 -v -run 'TestLinearizable|TestNodeThatWas' ./internal/e2e
 
 bench: deps ## measure, each figure beside a baseline of the same run; writes bench.json
-	CGO_ENABLED=0 go run ./internal/bench
+	CGO_ENABLED=0 go run ./internal/bench $(ARGS)
 
 lint: ## go vet, gofmt and staticcheck; golangci-lint too where it is installed
 	@scripts/format.sh
