@@ -119,11 +119,14 @@ func (c *devCmd) servers(ctx context.Context, m demo) ([]web.Listening, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := monitorapi.New(monitorapi.Config{
+	api, err := monitorapi.New(monitorapi.Config{
 		Issuer: urls.issuer, BaseURL: urls.api, ClientID: "demo-spa",
 		ResourceServerID: "demo-api", Secret: demoAPISecret, Tenants: []string{"acme", "globex"},
 		People: devidp.People(), Now: now, Log: m.d.log,
 	})
+	if err != nil {
+		return nil, err
+	}
 	var out []web.Listening
 	for _, part := range []struct {
 		offset  int

@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 
 // serve starts the API with a secret of its own.
 func (w *world) serve(secret string) *httptest.Server {
-	srv := httptest.NewServer(New(Config{
+	srv := httptest.NewServer(opened(Config{
 		Issuer: issuer, IntrospectURL: w.upstream.URL + "/oauth2/introspect", ResourceServerID: "demo-api", Secret: secret,
 		BaseURL: "https://api.example.com", Now: w.now, Log: slog.New(slog.DiscardHandler),
 	}))
@@ -215,11 +215,11 @@ func TestTenantMayBeNamedByItsID(t *testing.T) {
 
 func TestConfigurationThatCannotBeUsedIsAnError(t *testing.T) {
 	cfg := Config{Issuer: "http://auth.example.com", ResourceServerID: "demo-api", Secret: "s", Now: time.Now}
-	if handler, err := Open(cfg); err == nil || handler != nil || !strings.Contains(err.Error(), "not this machine") {
+	if handler, err := New(cfg); err == nil || handler != nil || !strings.Contains(err.Error(), "not this machine") {
 		t.Errorf("an issuer that everybody on the way can read: %v", err)
 	}
 	cfg.Issuer, cfg.Secret = issuer, ""
-	if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), "Secret is missing") {
+	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "Secret is missing") {
 		t.Errorf("no secret: %v", err)
 	}
 }
@@ -330,7 +330,7 @@ func TestAuthorizationServerThatIsAwayIsNoVerdict(t *testing.T) {
 
 // answeredBy is the API beside an introspection endpoint of a test's own.
 func answeredBy(upstream *httptest.Server) http.Handler {
-	return New(Config{
+	return opened(Config{
 		Issuer: issuer, IntrospectURL: upstream.URL, ResourceServerID: "demo-api", Secret: "demo-api-secret", Now: time.Now,
 		Log: slog.New(slog.DiscardHandler),
 	})
@@ -440,4 +440,13 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	if got := w.do("GET", "/.well-known/oauth-protected-resource", ""); got.members(t)["resource"] != "https://api.example.com/" {
 		t.Errorf("metadata: %s", got.body)
 	}
+}
+
+// opened is New for a configuration that is right.
+func opened(cfg Config) http.Handler {
+	h, err := New(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return h
 }

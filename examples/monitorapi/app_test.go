@@ -138,7 +138,7 @@ func newVisitor(t *testing.T) *visitor {
 	p := newProvider(t)
 	srv := httptest.NewUnstartedServer(nil)
 	base := "http://" + srv.Listener.Addr().String()
-	srv.Config.Handler = New(Config{Issuer: p.server.URL, ResourceServerID: "demo-api", Secret: "s", BaseURL: base, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	srv.Config.Handler = opened(Config{Issuer: p.server.URL, ResourceServerID: "demo-api", Secret: "s", BaseURL: base, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	srv.Start()
 	t.Cleanup(srv.Close)
 	v := &visitor{t: t, p: p, app: base}

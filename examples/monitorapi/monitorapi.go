@@ -68,10 +68,10 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// Open returns the API and the page as one handler, for the root of its own port.
+// New returns the API and the page as one handler, for the root of its own port.
 // Issuer, BaseURL, ResourceServerID, Secret and Now are required; an error says what
 // is wrong with them.
-func Open(cfg Config) (http.Handler, error) {
+func New(cfg Config) (http.Handler, error) {
 	cfg = cfg.withDefaults()
 	api, err := newAPI(cfg)
 	if err != nil {
@@ -82,16 +82,6 @@ func Open(cfg Config) (http.Handler, error) {
 	newApp(cfg).mount(mux)
 	mux.Handle("GET "+templates.AssetPrefix, templates.AssetHandler())
 	return http.MaxBytesHandler(headers(oneHost(cfg.BaseURL, mux)), maxBody), nil
-}
-
-// New is Open for a configuration that the program itself wrote: it panics on one
-// that cannot be used.
-func New(cfg Config) http.Handler {
-	handler, err := Open(cfg)
-	if err != nil {
-		panic(err)
-	}
-	return handler
 }
 
 // maxBody bounds what is read of a request, in bytes.

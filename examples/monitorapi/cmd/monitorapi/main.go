@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	handler, err := monitorapi.Open(monitorapi.Config{
+	handler, err := monitorapi.New(monitorapi.Config{
 		Issuer: *issuer, IntrospectURL: *introspect, ResourceServerID: *id, Secret: secret, ClientID: *client,
 		BaseURL: cmp.Or(*base, "http://"+*listen), Tenants: strings.Split(*tenants, ","), Now: time.Now, Log: log,
 	})
