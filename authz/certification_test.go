@@ -162,12 +162,12 @@ func TestPromptLoginAndMaxAgeAuthenticateAgain(t *testing.T) {
 			}
 			w.sentBack(w.approve(ls), "login_required")
 			w.pass(5 * time.Second)
-			_, stale := w.aliceIn(func(s *storage.Session) { s.AuthTime = start })
+			w.aliceIn(func(s *storage.Session) { s.AuthTime = start })
 			if name == "prompt=login" {
 				w.pass(2 * time.Minute)
 				w.authorize(params, cookie)
 				w.pass(5 * time.Second)
-				_, stale = w.aliceIn(func(s *storage.Session) { s.AuthTime = start })
+				_, stale := w.aliceIn(func(s *storage.Session) { s.AuthTime = start })
 				w.sentBack(w.approve(stale), "login_required")
 			}
 			_, fresh := w.aliceIn()

@@ -104,8 +104,10 @@ func (b *bench) collect(ctx context.Context, n *process.Node) error {
 	}
 	const runs = "go_gc_duration_seconds_count"
 	first, err := metric(ctx, n.OperatorURL, runs)
-	for now := first; err == nil && now < first+2; now, err = metric(ctx, n.OperatorURL, runs) {
-		_, err = d.run(ctx, time.Minute, churn)
+	for now := first; err == nil && now < first+2; {
+		if _, err = d.run(ctx, time.Minute, churn); err == nil {
+			now, err = metric(ctx, n.OperatorURL, runs)
+		}
 	}
 	return err
 }

@@ -52,7 +52,7 @@ func (c *Client) admit(req *http.Request) error {
 	case u.User != nil || u.Opaque != "" || u.Hostname() == "":
 		return errors.New("URL with user information or without a host")
 	case req.Host != "" && req.Host != u.Host:
-		return errors.New("Host differs from the URL")
+		return errors.New("another Host than the URL's")
 	case c.cfg.AllowLoopbackHTTP && literalLoopback(u.Hostname()) && (u.Scheme == "http" || u.Scheme == "https"):
 		return nil
 	case u.Scheme != "https":
