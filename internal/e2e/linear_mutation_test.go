@@ -16,7 +16,7 @@ type mutant struct {
 	schedule func(d *directed, t *testing.T)
 }
 
-// The five rules of the design's section 6, by what is done without them.
+// The rules of docs/never-stale.md, by what is done without them.
 var mutants = map[string]mutant{
 	"trusts its memory when the lease is over": {
 		process.Edit{File: "introspect/coherence/node.go", Old: "return l != nil && l.covers(n.cfg.Boot(), n.cfg.Now())", New: "return l != nil"},
