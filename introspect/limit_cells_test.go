@@ -82,6 +82,21 @@ func TestAttackAddressesWithoutEnd(t *testing.T) {
 	}
 }
 
+// A clock that is set back, by little or by much, refuses nobody who has asked once.
+func TestClockThatIsSetBackRefusesNobody(t *testing.T) {
+	for _, by := range []time.Duration{time.Millisecond, 1500 * time.Millisecond, 2 * time.Second, time.Hour} {
+		now := noon
+		s := &Server{limits: newLimits(Limits{PerSecond: 10}, func() time.Time { return now })}
+		if !s.roomy("api") {
+			t.Fatal("the first question is refused")
+		}
+		now = now.Add(-by)
+		if err := s.limits.accepted(t.Context(), caller{ID: "api"}, now); err != nil {
+			t.Errorf("set back by %v: %v", by, err)
+		}
+	}
+}
+
 func TestLookingLeavesNothing(t *testing.T) {
 	c := newCells(100, time.Second, still)
 	newQuota("x", 1, 2, c).peek(t.Context(), "a")
