@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and the machine lacks: PostgreSQL's server, Chromium,
-# Node.js with npm, a C compiler (for the race detector), the packages that
-# internal/npmtest pins, and two of the proxies of examples/: nginx and Caddy. The
+# Node.js with npm, a C compiler (for the race detector), Redis's server, the packages
+# that internal/npmtest pins, and two of the proxies of examples/: nginx and Caddy. The
 # other two, Envoy and Traefik, are no packages of Debian's: `deps.sh proxies`
 # fetches them into bin/proxies, and the tests run them when they are there. Where
 # it cannot install, it says what to install, and fails.
@@ -28,6 +28,8 @@ has_node() { has node && has npm && [ "$(node -p 'process.versions.node.split(".
 # Who is not root may not have it in the PATH.
 has_nginx() { has nginx || [ -x /usr/sbin/nginx ]; }
 
+has_redis() { has redis-server; }
+
 has_caddy() { has caddy || [ -x bin/proxies/caddy ]; }
 
 has_pip() { has python3 && python3 -m pip --version >/dev/null 2>&1; }
@@ -47,6 +49,7 @@ has node || packages+=(nodejs)
 has npm || packages+=(npm)
 has cc || packages+=(gcc libc6-dev)
 has_nginx || packages+=(nginx-light)
+has_redis || packages+=(redis-server)
 has_caddy || packages+=(caddy)
 wanted_proxies=no
 if [ "${1:-}" = proxies ] && ! proxies_there; then
@@ -72,7 +75,8 @@ can_install() { has apt-get && { [ "$(id -u)" = 0 ] || has sudo; }; }
 no_main_cluster=/etc/postgresql-common/createcluster.d/watchgate-tests.conf
 
 # Debian asks this program before it starts what a package brings: nginx and Caddy
-# would listen on port 80. 101 is no. Whoever has one already has decided.
+# would listen on port 80, and Redis on 6379. 101 is no. Whoever has one already has
+# decided.
 no_services=/usr/sbin/policy-rc.d
 
 # What is there for the time of an installation.
@@ -91,7 +95,7 @@ install_packages() {
 		passing+=("$no_main_cluster")
 		echo 'create_main_cluster = false' | as_root tee "$no_main_cluster" >/dev/null
 	fi
-	if ! { has_nginx && has_caddy; } && ! [ -e "$no_services" ]; then
+	if ! { has_nginx && has_caddy && has_redis; } && ! [ -e "$no_services" ]; then
 		passing+=("$no_services")
 		printf '#!/bin/sh\nexit 101\n' | as_root tee "$no_services" >/dev/null
 		as_root chmod 755 "$no_services"
@@ -99,6 +103,7 @@ install_packages() {
 	local fresh=()
 	has_nginx || fresh+=(nginx.service)
 	has_caddy || fresh+=(caddy.service)
+	has_redis || fresh+=(redis-server.service)
 	as_root apt-get update -q
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
 	# Nor is it to start with the machine.
@@ -110,7 +115,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
 		install_packages
 	else
 		echo "deps: this machine lacks what Debian calls: ${packages[*]}" >&2
-		echo "deps: install them (PostgreSQL 13 or newer, Chromium or Chrome, Node.js $node_major or newer with npm, a C compiler, nginx, Caddy; for \`deps.sh proxies\`, Python 3 with pip) and run make deps again." >&2
+		echo "deps: install them (PostgreSQL 13 or newer, Chromium or Chrome, Node.js $node_major or newer with npm, a C compiler, nginx, Caddy, Redis; for \`deps.sh proxies\`, Python 3 with pip) and run make deps again." >&2
 		exit 1
 	fi
 fi

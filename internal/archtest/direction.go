@@ -17,7 +17,7 @@ var wholeServer = []string{"cmd", "internal/e2e", "internal/bench"}
 // kits are for tests and benchmarks only.
 var kits = []string{
 	"internal/archtest", "internal/bench", "internal/browsertest", "internal/e2e",
-	"internal/npmtest", "internal/pgtest", "internal/process", "storage/storagetest",
+	"internal/npmtest", "internal/pgtest", "internal/process", "internal/redistest", "storage/storagetest",
 }
 
 // level orders the rooms: an import goes down or stays.

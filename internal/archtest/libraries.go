@@ -49,8 +49,9 @@ var libraries = []library{
 	},
 	{
 		prefixes: []string{"github.com/coreos/go-oidc", "golang.org/x/oauth2"},
-		// The examples and the tests of the whole server are clients of Watchgate.
-		rooms: []string{"idp/oidcconn", "examples", "internal/e2e", "internal/bench"},
+		// The examples, the command line and the tests of the whole server are clients of
+		// Watchgate.
+		rooms: []string{"idp/oidcconn", "examples", "internal/remote", "internal/e2e", "internal/bench"},
 		tests: []string{"internal/npmtest", "idp", "authz"},
 		why:   "sign-in through OpenID providers is one room's work: the checks that the library leaves to its user are made there, and nowhere twice",
 	},
@@ -86,6 +87,24 @@ var libraries = []library{
 		prefixes: []string{"github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
 		rooms:    []string{"idp"},
 		why:      "a cookie is idp's business: its flags and its lifetime are decided in one place",
+	},
+	{
+		prefixes: []string{"github.com/redis/go-redis", "github.com/throttled/throttled/v2/store"},
+		// cmd closes the client that internal/limit makes.
+		rooms: []string{"internal/limit", "cmd"},
+		tests: []string{""},
+		why:   "whoever asks Redis must not wait for it, and has to go on without it: internal/limit does both, once",
+	},
+	{
+		prefixes: []string{"github.com/throttled/throttled"},
+		rooms:    []string{"internal/limit", "introspect"},
+		tests:    []string{""},
+		why:      "a limit fails into a local one, and never into none: internal/limit sees to that",
+	},
+	{
+		prefixes: []string{"github.com/danielgtaylor/huma"},
+		rooms:    []string{"internal/manage", "apikey/keyapi"},
+		why:      "its own routes, errors and documents are not used: internal/manage is the frame that no operation of the management API can leave",
 	},
 	{
 		prefixes: []string{"github.com/stretchr/testify"},
