@@ -20,6 +20,7 @@ const (
 	ChangeSession        ChangeKind = "session"
 	ChangeGrant          ChangeKind = "grant"
 	ChangeConsent        ChangeKind = "consent" // ID: [ConsentChange]
+	ChangeKey            ChangeKind = "key"     // an API key
 	ChangeToken          ChangeKind = "token"   // ID: the 32 bytes of TokenRef.Hash in lower-case hexadecimal
 )
 

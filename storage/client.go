@@ -17,11 +17,13 @@ const (
 	AuthPost  AuthMethod = "client_secret_post"
 )
 
-// The grant types in use (RFC 6749 sections 4.1, 6 and 4.4).
+// The grant types in use (RFC 6749 sections 4.1, 6 and 4.4; RFC 8693 section 2.1).
 const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	// GrantTokenExchange gets tokens under an API key, for whoever holds it.
+	GrantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // Secret is the SHA-256 of a generated secret of at least 256 bits. Two may be
@@ -42,7 +44,7 @@ type Client struct {
 
 	AuthMethod             AuthMethod
 	Secrets                []Secret // empty when AuthMethod is none
-	GrantTypes             []string // GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials
+	GrantTypes             []string // GrantAuthorizationCode and the others
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	Scopes                 []string // what it may ask for

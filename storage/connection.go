@@ -28,6 +28,9 @@ type Connection struct {
 	// CreateUsers lets a first sign-in make the user; DefaultRole is theirs.
 	CreateUsers bool
 	DefaultRole Role
+	// RoleClaim names the claim that says a person's role at each sign-in; "": none
+	// does. A value that is no role says nothing.
+	RoleClaim string
 
 	DisabledAt time.Time
 	CreatedAt  time.Time

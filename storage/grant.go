@@ -6,7 +6,7 @@ import (
 )
 
 // Grant is one user's authorization of one client in one tenant: the root of a
-// token family. It is written when its code is redeemed.
+// token family. It is written when its code is redeemed, or a key is exchanged for tokens.
 type Grant struct {
 	ID     GrantID
 	User   UserID
@@ -14,8 +14,10 @@ type Grant struct {
 	// Session is set when the grant ends with the session (no offline_access).
 	Session    SessionID
 	Connection ConnectionID
-	Scopes     []string
-	Resource   []string
+	// Key is set when the grant was made under an API key, and ends with it.
+	Key      KeyID
+	Scopes   []string
+	Resource []string
 	// Auth, Nonce and Claims are those of the code, for refreshed ID tokens.
 	Auth      Authentication
 	Nonce     string

@@ -33,6 +33,10 @@ type (
 	EventID string
 	// TokenID is the jti of an access token.
 	TokenID string
+	// KeyID names an API key. It is no part of what works as a credential.
+	KeyID string
+	// ExecutionID names work that runs under an API key.
+	ExecutionID string
 )
 
 // The prefixes of generated ids.
@@ -48,6 +52,7 @@ const (
 	prefixEvent          = "evt_"
 	prefixToken          = "tok_"
 	prefixKey            = "key_"
+	prefixExecution      = "exe_"
 )
 
 // NewTenantID returns a fresh id, ordered by now.
@@ -82,6 +87,12 @@ func NewEventID(now time.Time) EventID { return EventID(newID(prefixEvent, now))
 // NewTokenID returns a fresh id, ordered by now.
 func NewTokenID(now time.Time) TokenID { return TokenID(newID(prefixToken, now)) }
 
+// NewKeyID returns a fresh id, ordered by now.
+func NewKeyID(now time.Time) KeyID { return KeyID(newID(prefixKey, now)) }
+
+// NewExecutionID returns a fresh id, ordered by now.
+func NewExecutionID(now time.Time) ExecutionID { return ExecutionID(newID(prefixExecution, now)) }
+
 // ReservedClientID reports whether an id that an operator chose for a client
 // would be taken for something else: another kind's prefix, or an https URL,
 // which names a client metadata document. Subjects of clients and of users live
@@ -89,7 +100,7 @@ func NewTokenID(now time.Time) TokenID { return TokenID(newID(prefixToken, now))
 func ReservedClientID(id string) bool {
 	for _, p := range []string{
 		prefixTenant, prefixUser, prefixResourceServer, prefixConnection, prefixSession, prefixGrant,
-		prefixLogin, prefixEvent, prefixToken, prefixKey, "http://", "https://",
+		prefixLogin, prefixEvent, prefixToken, prefixKey, prefixExecution, "http://", "https://",
 	} {
 		if strings.HasPrefix(id, p) {
 			return true

@@ -52,9 +52,10 @@ type SessionLookups interface {
 // SigningKey is a key of the deployment, sealed at rest.
 type SigningKey struct {
 	KID    string
-	Alg    string // RS256, ES256 or EdDSA
-	Public []byte // JWK, JSON
-	Sealed []byte // private JWK, sealed for ("", "signing_keys", "private", KID)
+	Alg    string     // RS256, ES256 or EdDSA
+	Use    SigningUse // what it signs
+	Public []byte     // JWK, JSON
+	Sealed []byte     // private JWK, sealed for ("", "signing_keys", "private", KID)
 
 	// The life of a key: published when created, signing from ActiveAt, only
 	// verifying from RetiredAt, gone from the JWKS at RemoveAt. Zero: not yet
@@ -63,13 +64,22 @@ type SigningKey struct {
 	Version                                  int64
 }
 
+// SigningUse is what a signing key signs: keys of one use sign nothing else.
+type SigningUse string
+
+// The uses.
+const (
+	SignTokens  SigningUse = ""        // ID tokens, signed answers
+	SignAPIKeys SigningUse = "api_key" // API keys that are JWTs; such a key is kept for as long as there may be one
+)
+
 // SigningKeys keeps the deployment's signing keys.
 type SigningKeys interface {
-	// SigningKeys returns all that are not removed, oldest first.
-	SigningKeys(ctx context.Context) ([]SigningKey, error)
+	// SigningKeys returns all of a use that are not removed, oldest first.
+	SigningKeys(ctx context.Context, use SigningUse) ([]SigningKey, error)
 	// PutSigningKeys adds keys of version 0 and replaces the times and Sealed of
-	// others whose stored version is the given one, in one transaction. An
-	// algorithm has at most one key with ActiveAt and without RetiredAt: a unit
+	// others whose stored version is the given one, in one transaction. A use and
+	// algorithm have at most one key with ActiveAt and without RetiredAt: a unit
 	// that would make a second is refused with ErrExists. ErrExists, ErrConflict:
 	// another node was faster; nothing changed.
 	PutSigningKeys(ctx context.Context, keys []SigningKey, ev Event) error
@@ -112,6 +122,11 @@ type TenantStore interface {
 	Codes
 	Grants
 	Tokens
+	APIKeys
+	KeyDependants
+	KeyDeliveries
+	KeyUses
+	Idempotency
 	AuditLog
 }
 
@@ -124,6 +139,7 @@ type Store interface {
 	Logins
 	Lookups
 	IntrospectLookup
+	KeyLookups
 	PlatformLog
 	Upkeep
 	// Tenant returns the handle of one tenant. It reads nothing: an unknown id

@@ -35,6 +35,9 @@ type TenantPolicy struct {
 	// in Clients. The tenant's own clients are always usable.
 	OnlyListedClients bool       `json:"only_listed_clients,omitempty"`
 	Clients           []ClientID `json:"clients,omitempty"`
+	// QuarantineLeakedKeys puts an API key that was seen in public out of use until
+	// somebody decides, where others are revoked.
+	QuarantineLeakedKeys bool `json:"quarantine_leaked_keys,omitempty"`
 }
 
 // MayUse reports whether the tenant's people may use the client: its own, and

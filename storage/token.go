@@ -99,6 +99,13 @@ type Life struct {
 	SessionEndedAt       time.Time
 	SessionExpiresAt     time.Time // the absolute end; silence alone kills no token
 	ConnectionDisabledAt time.Time
+	// Key is the API key under which the grant was made; "" for none.
+	Key          KeyID
+	KeyRevokedAt time.Time // or quarantined
+	KeyExpiresAt time.Time
+	// What else the key is held to now holds for what was made under it.
+	KeyScopes, KeyAllowedIPs []string
+	KeyProfile               string
 }
 
 // Dead returns why the credential is not live at now, as a short stable code for the log, or "" when it is. What it says is never
@@ -123,6 +130,10 @@ func (l Life) Dead(now time.Time) string {
 		return "session_expired"
 	case !l.ConnectionDisabledAt.IsZero():
 		return "connection_disabled"
+	case !l.KeyRevokedAt.IsZero():
+		return "key_revoked"
+	case !l.KeyExpiresAt.IsZero() && !now.Before(l.KeyExpiresAt):
+		return "key_expired"
 	}
 	return ""
 }

@@ -8,6 +8,10 @@
 // compromised key, never makes a client meet a key that its cached JWKS lacks
 // (OIDC Core section 10.1.1).
 //
+// Keys of another use ([storage.SigningUse]) are a line of their own and sign
+// nothing else: those of API keys that are JWTs are EdDSA, verify until they are
+// dropped, and can sign the same claims again.
+//
 // Several nodes share the keys through storage. Whoever sees first that a change
 // is due makes it; the others lose the race, read again, and find it done.
 //

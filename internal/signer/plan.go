@@ -18,10 +18,14 @@ type Schedule struct {
 	// KeepFor is how long a retired key stays in the JWKS: at least as long as
 	// anything that it signed is used. Default 31 days, one more than a refresh
 	// token lives, whose client may still send its first ID token as a hint.
+	// [Forever]: it never leaves.
 	KeepFor time.Duration
 }
 
 const day = 24 * time.Hour
+
+// Forever as [Schedule.KeepFor] keeps a retired key until it is dropped.
+const Forever time.Duration = -1
 
 func (s Schedule) withDefaults() Schedule {
 	return Schedule{
@@ -119,12 +123,20 @@ func (l *line) link() {
 		var retire, remove time.Time
 		if i+1 < len(l.heirs) {
 			retire = l.heirs[i+1].ActiveAt
-			remove = retire.Add(l.KeepFor)
+			remove = l.removal(retire)
 		}
 		if !k.RetiredAt.Equal(retire) {
 			k.RetiredAt, k.RemoveAt = retire, remove
 		}
 	}
+}
+
+// removal is when a key that retires then leaves the JWKS; zero: never.
+func (l *line) removal(retire time.Time) time.Time {
+	if l.KeepFor == Forever {
+		return time.Time{}
+	}
+	return retire.Add(l.KeepFor)
 }
 
 // drop takes a key out of the line at once, and lets the next sign at once if

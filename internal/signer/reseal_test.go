@@ -27,7 +27,7 @@ func masters(t *testing.T, list ...byte) *seal.Sealer {
 
 func (h *house) rows() []storage.SigningKey {
 	h.t.Helper()
-	rows, err := h.store.SigningKeys(h.t.Context())
+	rows, err := h.store.SigningKeys(h.t.Context(), storage.SignTokens)
 	if err != nil {
 		h.t.Fatal(err)
 	}

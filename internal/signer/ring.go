@@ -62,7 +62,7 @@ func (r *ring) published(kid string, now time.Time) (key, bool) {
 // there are keys and none opens, the master secret is another one: ErrSealed.
 func (s *Signer) load(ctx context.Context) (*ring, error) {
 	now := s.now()
-	rows, err := s.keys.SigningKeys(ctx)
+	rows, err := s.keys.SigningKeys(ctx, s.use)
 	if err != nil {
 		return nil, fmt.Errorf("signer: read keys: %w", err)
 	}

@@ -33,7 +33,7 @@ func (s *Signer) Tick(ctx context.Context) error {
 	if r, err = s.reseal(ctx, r); err != nil {
 		return err
 	}
-	for _, alg := range algs {
+	for _, alg := range s.algs {
 		if r, err = s.change(ctx, r, alg, s.keepUp(alg)); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *Signer) Tick(ctx context.Context) error {
 // for long enough, otherwise as soon as it has. In both cases a new next is
 // published now. ErrAlg.
 func (s *Signer) Rotate(ctx context.Context, alg string) error {
-	if !slices.Contains(algs, alg) {
+	if !slices.Contains(s.algs, alg) {
 		return fmt.Errorf("%w %q", ErrAlg, alg)
 	}
 	return s.command(ctx, alg, func(l *line) (string, error) {
@@ -103,6 +103,7 @@ func (s *Signer) publish(l *line, alg string) error {
 	if err != nil {
 		return err
 	}
+	row.Use = s.use
 	l.next = append(l.next, row)
 	return nil
 }

@@ -133,7 +133,7 @@ func TestTickAgainChangesNothing(t *testing.T) {
 	h := newHouse(t)
 	s := h.node()
 	rows := func() []storage.SigningKey {
-		out, err := h.store.SigningKeys(t.Context())
+		out, err := h.store.SigningKeys(t.Context(), storage.SignTokens)
 		if err != nil {
 			t.Fatal(err)
 		}

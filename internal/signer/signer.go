@@ -28,9 +28,14 @@ var (
 	errKey = errors.New("sealed value is not the key that the kid names")
 )
 
-// Config is what a Signer needs. All but Schedule and Log is required.
+// Config is what a Signer needs. All but Use, Schedule and Log is required.
 type Config struct {
-	Keys     storage.SigningKeys
+	Keys storage.SigningKeys
+	// Use is what the keys sign. The zero value is [storage.SignTokens]. Keys of
+	// [storage.SignAPIKeys] are of EdDSA alone, whose signatures can be made again
+	// (RFC 8032 section 5.1.6), and verify until somebody drops them, whatever
+	// Schedule says.
+	Use      storage.SigningUse
 	Sealer   *seal.Sealer
 	Now      func() time.Time
 	Log      *slog.Logger // nil: slog.Default()
@@ -41,6 +46,8 @@ type Config struct {
 // concurrent use.
 type Signer struct {
 	keys     storage.SigningKeys
+	use      storage.SigningUse
+	algs     []string
 	sealer   *seal.Sealer
 	clock    func() time.Time
 	log      *slog.Logger
@@ -70,7 +77,7 @@ func (s *Signer) CanSign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, alg := range algs {
+	for _, alg := range s.algs {
 		if _, ok := r.active(alg, s.now()); ok {
 			continue
 		}
@@ -89,10 +96,14 @@ func unread(cfg Config) *Signer {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Signer{
-		keys: cfg.Keys, sealer: cfg.Sealer, clock: cfg.Now, log: cfg.Log,
+	s := &Signer{
+		keys: cfg.Keys, use: cfg.Use, algs: algs, sealer: cfg.Sealer, clock: cfg.Now, log: cfg.Log,
 		schedule: cfg.Schedule.withDefaults(), turn: make(chan struct{}, 1),
 	}
+	if cfg.Use == storage.SignAPIKeys {
+		s.algs, s.schedule.KeepFor = []string{EdDSA}, Forever
+	}
+	return s
 }
 
 // String keeps the private keys out of whatever prints a Signer.
@@ -105,7 +116,7 @@ func (s *Signer) GoString() string { return s.String() }
 func (s *Signer) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
 
 // Algs returns the algorithms that there are keys for, RS256 first.
-func (s *Signer) Algs() []string { return slices.Clone(algs) }
+func (s *Signer) Algs() []string { return slices.Clone(s.algs) }
 
 // Sign returns claims as a compact JWS (RFC 7515 section 7.1) with kid and typ
 // ("" leaves typ out), by the active key of alg. ErrAlg: there is none. Any
@@ -122,6 +133,39 @@ func (s *Signer) Sign(ctx context.Context, alg, typ string, claims any) (string,
 	k, ok := r.active(alg, s.now())
 	if !ok {
 		return "", fmt.Errorf("%w %q", ErrAlg, alg)
+	}
+	return k.sign(typ, payload)
+}
+
+// Active returns the kid of the key that signs now with alg. ErrAlg: there is none.
+// Any other error: the keys could not be read.
+func (s *Signer) Active(ctx context.Context, alg string) (kid string, err error) {
+	r, err := s.fresh(ctx, maxAge)
+	if err != nil {
+		return "", err
+	}
+	k, ok := r.active(alg, s.now())
+	if !ok {
+		return "", fmt.Errorf("%w %q", ErrAlg, alg)
+	}
+	return k.row.KID, nil
+}
+
+// SignWith is Sign by the key of a kid, also one that signs nothing new any more:
+// with EdDSA the same claims give the same bytes again. ErrUnknownKey: no key that
+// is kept has that kid. Any other error: the keys could not be read, or claims is
+// no JSON.
+func (s *Signer) SignWith(ctx context.Context, kid, typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("signer: encode claims: %w", err)
+	}
+	k, err := s.find(ctx, kid)
+	if errors.Is(err, ErrInvalid) {
+		return "", fmt.Errorf("%w %q", ErrUnknownKey, kid)
+	}
+	if err != nil {
+		return "", err
 	}
 	return k.sign(typ, payload)
 }

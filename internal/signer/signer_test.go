@@ -66,9 +66,9 @@ func (h *house) now() time.Time       { return time.UnixMilli(h.millis.Load()) }
 func (h *house) wait(d time.Duration) { h.millis.Add(d.Milliseconds()) }
 
 // SigningKeys counts what reaches the store.
-func (h *house) SigningKeys(ctx context.Context) ([]storage.SigningKey, error) {
+func (h *house) SigningKeys(ctx context.Context, use storage.SigningUse) ([]storage.SigningKey, error) {
 	h.reads.Add(1)
-	return h.store.SigningKeys(ctx)
+	return h.store.SigningKeys(ctx, use)
 }
 
 func (h *house) PutSigningKeys(ctx context.Context, keys []storage.SigningKey, ev storage.Event) error {
@@ -235,7 +235,7 @@ func TestNodeWhoseClockIsBehindTheFirst(t *testing.T) {
 func TestWrongMasterSecretIsReported(t *testing.T) {
 	h := newHouse(t)
 	h.node()
-	before, err := h.store.SigningKeys(t.Context())
+	before, err := h.store.SigningKeys(t.Context(), storage.SignTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestWrongMasterSecretIsReported(t *testing.T) {
 	if _, err := New(t.Context(), h.config()); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("New with another master: %v, want ErrSealed", err)
 	}
-	after, err := h.store.SigningKeys(t.Context())
+	after, err := h.store.SigningKeys(t.Context(), storage.SignTokens)
 	if err != nil || len(after) != len(before) {
 		t.Errorf("%d keys before, %d after (%v): a wrong secret made new ones", len(before), len(after), err)
 	}
@@ -253,7 +253,7 @@ func TestWrongMasterSecretIsReported(t *testing.T) {
 func TestPrivateKeysAreSealedAtRest(t *testing.T) {
 	h := newHouse(t)
 	s := h.node()
-	rows, err := h.store.SigningKeys(t.Context())
+	rows, err := h.store.SigningKeys(t.Context(), storage.SignTokens)
 	if err != nil {
 		t.Fatal(err)
 	}

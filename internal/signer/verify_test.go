@@ -44,7 +44,7 @@ func TestPublicKeyPlantedInTheDatabaseVerifiesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine, err := h.store.SigningKeys(t.Context())
+	mine, err := h.store.SigningKeys(t.Context(), storage.SignTokens)
 	if err != nil {
 		t.Fatal(err)
 	}

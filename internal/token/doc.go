@@ -1,4 +1,4 @@
-// Package token is the format of Watchgate's opaque tokens: a prefix that says
+// Package token is the form of Watchgate's opaque tokens and keys: a prefix that says
 // the kind, the expiry bucket, 256 random bits and a checksum.
 //
 //	wgat_ 000bWQ <43 of base62> 3kF09z
@@ -8,6 +8,10 @@
 // partition holds the row. What is stored is the SHA-256 of the whole token, so
 // the format is strict: one string has one reading.
 //
-// The package owns the format and the rule by which a refresh token's successor
+// Opaque API keys have a form of their own, whose prefix the deployment chooses:
+//
+//	up_live_ 7zq2m8k4c1r9x3bw _ <43 of base62> 1kT0aB
+//
+// The package owns the formats and the rule by which a refresh token's successor
 // follows from it. It does not know whether a token is good.
 package token

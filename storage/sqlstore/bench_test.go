@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/sha256"
 	"path/filepath"
 	"testing"
 	"time"
@@ -56,6 +57,13 @@ func benchToken() storage.AccessToken {
 		Scopes: []string{"monitor:read"}, IssuedAt: benchNow, ExpiresAt: end}
 }
 
+// benchKey is a service key as a script asks for one.
+func benchKey() storage.APIKey {
+	id := storage.NewKeyID(benchNow)
+	return storage.APIKey{ID: id, Profile: "live", Name: "ci", Hash: sha256.Sum256([]byte(id)), Hint: "up_live_a1b2****",
+		Scopes: []string{"monitor:read"}, CreatedAt: benchNow, ExpiresAt: benchNow.Add(720 * time.Hour), Version: 1}
+}
+
 // issued is the issue of a token, decided on first versions.
 func issued(a storage.AccessToken) storage.IssueToken {
 	return storage.IssueToken{Token: a, ClientVersion: 1, TenantVersion: 1}
@@ -94,6 +102,33 @@ func operations(b *testing.B, s *Store, a storage.AccessToken) {
 			for pb.Next() {
 				if err := t.IssueToken(ctx, issued(benchToken()), benchEvent()); err != nil {
 					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+	b.Run("CreateKey", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(8)
+		t := s.Tenant("ten_bench")
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if err := t.CreateKey(ctx, storage.CreateKey{Key: benchKey()}, benchEvent()); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+	b.Run("IntrospectKey", func(b *testing.B) {
+		k := benchKey()
+		must(b, s.Tenant("ten_bench").CreateKey(ctx, storage.CreateKey{Key: k}, benchEvent()))
+		b.ReportAllocs()
+		b.SetParallelism(4)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, found, err := s.IntrospectKey(ctx, "rs_bench", k.Hash); err != nil || found == nil {
+					b.Error(found, err)
 					return
 				}
 			}

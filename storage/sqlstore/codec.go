@@ -212,3 +212,19 @@ func (f *flag) Scan(v any) error {
 	}
 	return nil
 }
+
+// counter is an int in a column.
+type counter struct{ to *int }
+
+// ScanInt64 implements pgtype.Int64Scanner.
+func (c counter) ScanInt64(v pgtype.Int8) error {
+	*c.to = int(v.Int64)
+	return nil
+}
+
+// Scan implements sql.Scanner.
+func (c counter) Scan(v any) error {
+	i, _ := v.(int64)
+	*c.to = int(i)
+	return nil
+}

@@ -1,12 +1,14 @@
 package sqlstore
 
 import (
+	"strings"
+
 	"github.com/watchgate/watchgate/storage"
 )
 
 // What a credential's life hangs on, under the aliases of every lookup: its
-// tenant t, its client kc, its user u, its connection n, and its session s and
-// grant g where it has one. What should be there and is not counts as dead since
+// tenant t, its client kc, its user u, its connection n, and its session s,
+// grant g and the grant's API key ak where it has one. What should be there and is not counts as dead since
 // the first millisecond: a lookup fails closed.
 const (
 	lifeJoins = `
@@ -30,6 +32,12 @@ const (
 		CASE WHEN COALESCE(x.tenant_mark, 0) = COALESCE(t.tokens_not_before, 0) THEN NULL ELSE t.tokens_not_before END`
 	grantLifeColumns = `,
 		CASE WHEN x.grant_id = '' THEN NULL WHEN g.id IS NULL THEN 1 ELSE g.revoked_at END, g.expires_at`
+	// The key under which a grant was made. NULL is looked for nowhere.
+	keyJoin = `
+		LEFT JOIN api_keys ak ON ak.tenant_id = x.tenant_id AND ak.id = NULLIF(g.key_id, '')`
+	keyLifeColumns = `,
+		g.key_id, CASE WHEN COALESCE(g.key_id, '') = '' THEN NULL WHEN ak.id IS NULL THEN 1
+			ELSE COALESCE(ak.revoked_at, ak.quarantined_at) END, ak.expires_at, ak.scopes, ak.allowed_ips, ak.profile`
 )
 
 func lifeFields(l *storage.Life) []any {
@@ -41,8 +49,17 @@ func grantLifeFields(l *storage.Life) []any {
 	return []any{at(&l.GrantRevokedAt), at(&l.GrantExpiresAt)}
 }
 
+// keyLifeFields are for keyLifeColumns.
+func keyLifeFields(l *storage.Life) []any {
+	return []any{(*str)(&l.Key), at(&l.KeyRevokedAt), at(&l.KeyExpiresAt),
+		(*words)(&l.KeyScopes), (*words)(&l.KeyAllowedIPs), (*str)(&l.KeyProfile)}
+}
+
 // markFields are for markColumn.
 func markFields(l *storage.Life) []any { return []any{at(&l.TokensNotBefore)} }
+
+// ofGrant is the part of a statement whose x is the grant itself.
+func ofGrant(sql string) string { return strings.ReplaceAll(sql, "g.key_id", "x.key_id") }
 
 // lifeOf fills in what a life says about its tenant.
 func lifeOf(l *storage.Life, t storage.Tenant) { l.TenantID, l.TenantSlug = t.ID, t.Slug }

@@ -16,9 +16,9 @@ var (
 		LEFT JOIN codes x ON x.hash = $2 AND x.bucket = $3` + lifeJoins
 
 	findAccess = "SELECT " + from("c", clientColumns) + ", " + from("x", accessColumns) + ", " + from("t", tenantColumns) +
-		", " + from("u", userColumns) + ", " + lifeColumns + grantLifeColumns + markColumn + ` FROM (SELECT 1 AS one) o
+		", " + from("u", userColumns) + ", " + lifeColumns + grantLifeColumns + keyLifeColumns + markColumn + ` FROM (SELECT 1 AS one) o
 		LEFT JOIN clients c ON c.id = $1
-		LEFT JOIN access_tokens x ON x.hash = $2 AND x.bucket = $3` + lifeJoins + grantJoin
+		LEFT JOIN access_tokens x ON x.hash = $2 AND x.bucket = $3` + lifeJoins + grantJoin + keyJoin
 
 	// A refresh token is a grant's: user, session and connection are the grant's. Its
 	// successor is looked up by a scalar subquery: a join would be planned, on
@@ -26,10 +26,10 @@ var (
 	findRefresh = "SELECT " + from("c", clientColumns) + ", " + from("f", refreshColumns) + ", " + from("t", tenantColumns) +
 		", " + from("u", userColumns) + ", " + from("x", grantColumns) + ", " +
 		"COALESCE((SELECT CASE WHEN r.rotated_at IS NULL THEN 0 ELSE 1 END FROM refresh_tokens r WHERE r.hash = f.successor AND r.bucket = $3), 0), " +
-		`CASE WHEN x.id IS NULL THEN 1 ELSE x.revoked_at END, ` + lifeColumns + ` FROM (SELECT 1 AS one) o
+		`CASE WHEN x.id IS NULL THEN 1 ELSE x.revoked_at END, ` + lifeColumns + ofGrant(keyLifeColumns) + ` FROM (SELECT 1 AS one) o
 		LEFT JOIN clients c ON c.id = $1
 		LEFT JOIN refresh_tokens f ON f.hash = $2 AND f.bucket = $3
-		LEFT JOIN grants x ON x.tenant_id = f.tenant_id AND x.id = f.grant_id` + lifeJoins
+		LEFT JOIN grants x ON x.tenant_id = f.tenant_id AND x.id = f.grant_id` + lifeJoins + ofGrant(keyJoin)
 
 	domainOwner = "SELECT " + from("t", tenantColumns) + ", " + from("n", connectionColumns) + ` FROM domains d
 		JOIN tenants t ON t.id = d.tenant_id
@@ -63,7 +63,7 @@ func (s *Store) FindAccess(ctx context.Context, client storage.ClientID, ref sto
 		bucket num
 	)
 	fields := slices.Concat(clientFields(&c), accessFields(&a.AccessToken, &bucket), tenantFields(&t),
-		userFields(&a.UserInfo), lifeFields(&a.Life), grantLifeFields(&a.Life), markFields(&a.Life))
+		userFields(&a.UserInfo), lifeFields(&a.Life), grantLifeFields(&a.Life), keyLifeFields(&a.Life), markFields(&a.Life))
 	if err := s.lookup(ctx, "access token", findAccess, fields, client, ref, &c); err != nil || bucket == 0 {
 		return c, nil, err
 	}
@@ -80,7 +80,8 @@ func (s *Store) FindRefresh(ctx context.Context, client storage.ClientID, ref st
 		bucket, used num
 	)
 	fields := slices.Concat(clientFields(&c), refreshFields(&f.RefreshToken, &bucket), tenantFields(&f.Tenant),
-		userFields(&f.UserInfo), grantFields(&f.Family), []any{&used, at(&f.Life.GrantRevokedAt)}, lifeFields(&f.Life))
+		userFields(&f.UserInfo), grantFields(&f.Family), []any{&used, at(&f.Life.GrantRevokedAt)}, lifeFields(&f.Life),
+		keyLifeFields(&f.Life))
 	if err := s.lookup(ctx, "refresh token", findRefresh, fields, client, ref, &c); err != nil || bucket == 0 {
 		return c, nil, err
 	}

@@ -85,10 +85,12 @@ var errDSN = errors.New("sqlstore: the DSN is no valid postgres:// URL")
 // byKey: a query by hash or by key has one good plan, for every value: it is made
 // once, and looks into an index. A planner without statistics would scan the
 // tables of a new database, and go on doing so on this connection when they have
-// grown.
+// grown; or it would combine an index that has the answer in its order with one that
+// has all of a tenant's rows.
 var byKey = map[string]string{
 	"plan_cache_mode": "force_generic_plan",
 	"enable_seqscan":  "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+	"enable_bitmapscan": "off",
 }
 
 func openPostgres(ctx context.Context, cfg Config) (*Store, error) {

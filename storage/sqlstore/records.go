@@ -86,10 +86,10 @@ func resourceServerArgs(r storage.ResourceServer) []any {
 		when(r.DisabledAt), when(r.CreatedAt), r.Version}
 }
 
-const signingKeyColumns = "kid, alg, public, sealed, created_at, active_at, retired_at, remove_at, version"
+const signingKeyColumns = "kid, alg, use, public, sealed, created_at, active_at, retired_at, remove_at, version"
 
 func signingKeyFields(k *storage.SigningKey) []any {
-	return []any{(*str)(&k.KID), (*str)(&k.Alg), &k.Public, &k.Sealed,
+	return []any{(*str)(&k.KID), (*str)(&k.Alg), (*str)(&k.Use), &k.Public, &k.Sealed,
 		at(&k.CreatedAt), at(&k.ActiveAt), at(&k.RetiredAt), at(&k.RemoveAt), (*num)(&k.Version)}
 }
 
@@ -129,18 +129,18 @@ func userArgs(u storage.User) []any {
 }
 
 const connectionColumns = "id, kind, name, issuer, client_id, client_secret, scopes, algs, create_users, default_role, " +
-	"disabled_at, created_at, version"
+	"role_claim, disabled_at, created_at, version"
 
 func connectionFields(c *storage.Connection) []any {
 	return []any{(*str)(&c.ID), (*str)(&c.Kind), (*str)(&c.Name), (*str)(&c.Issuer), (*str)(&c.ClientID),
 		&c.SealedSecret, (*words)(&c.Scopes), (*words)(&c.Algs), (*flag)(&c.CreateUsers), (*str)(&c.DefaultRole),
-		at(&c.DisabledAt), at(&c.CreatedAt), (*num)(&c.Version)}
+		(*str)(&c.RoleClaim), at(&c.DisabledAt), at(&c.CreatedAt), (*num)(&c.Version)}
 }
 
 func connectionArgs(c storage.Connection) []any {
 	return []any{string(c.ID), string(c.Kind), c.Name, c.Issuer, c.ClientID,
 		optional(c.SealedSecret), joined(c.Scopes), joined(c.Algs), c.CreateUsers, string(c.DefaultRole),
-		when(c.DisabledAt), when(c.CreatedAt), c.Version}
+		c.RoleClaim, when(c.DisabledAt), when(c.CreatedAt), c.Version}
 }
 
 const domainColumns = "name, connection_id, verified_at"
@@ -162,18 +162,18 @@ func sessionArgs(s storage.Session) []any {
 		joined(s.AMR), when(s.CreatedAt), when(s.LastSeenAt), when(s.ExpiresAt), s.IdleTimeout.Milliseconds(), when(s.EndedAt)}
 }
 
-const grantColumns = "id, user_id, client_id, session_id, connection_id, scopes, resource, auth_time, acr, amr, nonce, " +
+const grantColumns = "id, user_id, client_id, session_id, connection_id, key_id, scopes, resource, auth_time, acr, amr, nonce, " +
 	"claims, created_at, expires_at, revoked_at"
 
 func grantFields(g *storage.Grant) []any {
 	return []any{(*str)(&g.ID), (*str)(&g.User), (*str)(&g.Client), (*str)(&g.Session), (*str)(&g.Connection),
-		(*words)(&g.Scopes), (*words)(&g.Resource), at(&g.Auth.AuthTime), (*str)(&g.Auth.ACR), (*words)(&g.Auth.AMR),
+		(*str)(&g.Key), (*words)(&g.Scopes), (*words)(&g.Resource), at(&g.Auth.AuthTime), (*str)(&g.Auth.ACR), (*words)(&g.Auth.AMR),
 		(*str)(&g.Nonce), (*str)(&g.Claims), at(&g.CreatedAt), at(&g.ExpiresAt), at(&g.RevokedAt)}
 }
 
 func grantArgs(g storage.Grant) []any {
 	return []any{string(g.ID), string(g.User), string(g.Client), string(g.Session), string(g.Connection),
-		joined(g.Scopes), joined(g.Resource), when(g.Auth.AuthTime), g.Auth.ACR, joined(g.Auth.AMR),
+		string(g.Key), joined(g.Scopes), joined(g.Resource), when(g.Auth.AuthTime), g.Auth.ACR, joined(g.Auth.AMR),
 		g.Nonce, g.Claims, when(g.CreatedAt), when(g.ExpiresAt), when(g.RevokedAt)}
 }
 

@@ -81,7 +81,7 @@ func reads(w *world) map[string]func(ctx context.Context) error {
 		"User":        func(ctx context.Context) error { _, err := h.User(ctx, h.user.ID); return err },
 		"Events":      func(ctx context.Context) error { _, err := h.Events(ctx, "", 1); return err },
 		"Login":       func(ctx context.Context) error { _, err := w.store.Login(ctx, "log_x", w.now); return err },
-		"SigningKeys": func(ctx context.Context) error { _, err := w.store.SigningKeys(ctx); return err },
+		"SigningKeys": func(ctx context.Context) error { _, err := w.store.SigningKeys(ctx, storage.SignTokens); return err },
 		"FindCode":    func(ctx context.Context) error { _, _, err := w.store.FindCode(ctx, "", h.code.Ref); return err },
 		"FindAccess":  func(ctx context.Context) error { _, _, err := w.store.FindAccess(ctx, "", h.access.Ref); return err },
 		"FindRefresh": func(ctx context.Context) error { _, _, err := w.store.FindRefresh(ctx, "", h.refresh.Ref); return err },
@@ -93,9 +93,21 @@ func reads(w *world) map[string]func(ctx context.Context) error {
 			_, err := w.store.SessionsByHandle(ctx, [][]byte{h.session.Handle})
 			return err
 		},
-		"DomainOwner":  func(ctx context.Context) error { _, err := w.store.DomainOwner(ctx, h.domain.Name); return err },
-		"Sweep":        func(ctx context.Context) error { _, err := w.store.Sweep(ctx, w.now); return err },
-		"TouchSession": func(ctx context.Context) error { return h.TouchSession(ctx, h.session.ID, w.now.Add(time.Minute)) },
+		"Key":      func(ctx context.Context) error { _, err := h.Key(ctx, h.key.ID); return err },
+		"ListKeys": func(ctx context.Context) error { _, err := h.ListKeys(ctx, storage.KeyFilter{Limit: 1}); return err },
+		"FindKey":  func(ctx context.Context) error { _, err := w.store.FindKey(ctx, h.key.Hash); return err },
+		"IntrospectKey": func(ctx context.Context) error {
+			_, _, err := w.store.IntrospectKey(ctx, w.rs.ID, h.key.Hash)
+			return err
+		},
+		"Delivery":       func(ctx context.Context) error { _, err := h.Delivery(ctx, h.old.ID); return err },
+		"DueRotations":   func(ctx context.Context) error { _, err := w.store.DueRotations(ctx, w.now, 1); return err },
+		"DueDeliveries":  func(ctx context.Context) error { _, err := w.store.DueDeliveries(ctx, w.now, 1); return err },
+		"BeginRequest":   func(ctx context.Context) error { _, err := h.BeginRequest(ctx, h.request); return err },
+		"StartExecution": func(ctx context.Context) error { return h.StartExecution(ctx, w.newExecution(h.key.ID), 9) },
+		"DomainOwner":    func(ctx context.Context) error { _, err := w.store.DomainOwner(ctx, h.domain.Name); return err },
+		"Sweep":          func(ctx context.Context) error { _, err := w.store.Sweep(ctx, w.now); return err },
+		"TouchSession":   func(ctx context.Context) error { return h.TouchSession(ctx, h.session.ID, w.now.Add(time.Minute)) },
 		"AuthorizeView": func(ctx context.Context) error {
 			_, _, err := w.store.AuthorizeView(ctx, w.client.ID, "", "", nil)
 			return err

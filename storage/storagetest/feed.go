@@ -132,12 +132,27 @@ func (n *node) wantTold(what string, got, want []storage.Change) {
 	}
 }
 
+// others makes worlds on the same store, one for each mutator and some more, while
+// nobody is told of what their making changes. It returns the next at each call.
+func (w *world) others() func() *world {
+	worlds := make([]*world, len(changes(w.T))+20)
+	for i := range worlds {
+		worlds[i] = newWorld(w.T, w.store)
+	}
+	return func() *world {
+		next := worlds[0]
+		worlds = worlds[1:]
+		return next
+	}
+}
+
 // everyChangeIsTold: what has to be known has not succeeded before it is; of the
 // rest, nothing is told.
 func everyChangeIsTold(w *world) {
+	all, worlds := changes(w.T), w.others()
 	n := w.join()
-	for name, do := range changes(w.T) {
-		w := newWorld(w.T, w.store)
+	for name, do := range all {
+		w := worlds()
 		ev, want := w.event("kind."+name), told[name](w)
 		if len(want) == 0 {
 			w.must(do(w.Context(), w, ev))
@@ -156,25 +171,26 @@ func everyChangeIsTold(w *world) {
 // failedChangeIsNotTold lets each change fail in its last statement, because its
 // event's id is taken, and in its first, because there is no such thing.
 func failedChangeIsNotTold(w *world) {
+	worlds := w.others()
 	n := w.join()
 	taken := w.event("first")
 	w.must(w.store.AppendPlatformEvent(w.Context(), taken))
 	for name, do := range changes(w.T) {
-		w := newWorld(w.T, w.store)
+		w := worlds()
 		w.must(w.a.AppendEvent(w.Context(), taken))
 		w.want(do(w.Context(), w, taken), storage.ErrExists)
 		n.wantTold(name+" that failed", n.renew(), nil)
 	}
-	for _, name := range []string{"UpdateTenant", "UpdateClient", "UpdateResourceServer", "UpdateUser", "UpdateConnection"} {
-		w := newWorld(w.T, w.store)
-		for _, v := range []*int64{&w.a.tenant.Version, &w.client.Version, &w.rs.Version, &w.a.user.Version, &w.a.connection.Version} {
+	for _, name := range []string{"UpdateTenant", "UpdateClient", "UpdateResourceServer", "UpdateUser", "UpdateConnection", "UpdateKey", "RotateKey"} {
+		w := worlds()
+		for _, v := range []*int64{&w.a.tenant.Version, &w.client.Version, &w.rs.Version, &w.a.user.Version, &w.a.connection.Version, &w.a.key.Version} {
 			*v = 9
 		}
 		w.want(changes(w.T)[name](w.Context(), w, w.event("x")), storage.ErrConflict)
 		n.wantTold(name+" of another version", n.renew(), nil)
 	}
-	for _, name := range []string{"UpdateUser", "UpdateConnection", "SignIn", "EndSession", "RevokeGrant", "RevokeToken"} {
-		w := newWorld(w.T, w.store)
+	for _, name := range []string{"UpdateUser", "UpdateConnection", "SignIn", "EndSession", "RevokeGrant", "RevokeToken", "UpdateKey", "RotateKey", "RevokeKey"} {
+		w := worlds()
 		if _, err := reaches[name](w, w.a, w.ghost()); class(err) == nil {
 			w.Errorf("%s of what is not there: %v", name, err)
 		}
@@ -188,6 +204,11 @@ func unrecordedIsNotTold(w *world) {
 	w.must(w.store.BeginLogin(w.Context(), l))
 	w.must(w.store.AdvanceLogin(w.Context(), l, w.now))
 	w.must(w.a.TouchSession(w.Context(), w.a.session.ID, w.now.Add(1e9)))
+	w.must(w.a.StartExecution(w.Context(), w.newExecution(w.a.key.ID), 9))
+	w.must(w.a.EndExecution(w.Context(), w.a.service.ID, w.a.execution.ID, w.now))
+	w.must(w.a.TryDelivery(w.Context(), w.a.delivery, w.now))
+	w.must(w.a.NoteKeyUses(w.Context(), []storage.KeyUse{w.a.use}))
+	w.must(w.a.FinishRequest(w.Context(), w.a.request))
 	w.must(w.store.Prepare(w.Context(), w.now))
 	get(w.store.Sweep(w.Context(), w.now))(w)
 	n.wantTold("what leaves no event", n.renew(), nil)

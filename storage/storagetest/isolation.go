@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"testing"
 
@@ -24,7 +25,7 @@ func mutation(call func(w *world, own storage.TenantStore, other *home) error) r
 }
 
 // reaches has one case for each method of a tenant's handle.
-var reaches = map[string]reach{
+var reaches = merged(keyReaches, map[string]reach{
 	"User": func(w *world, own storage.TenantStore, other *home) (bool, error) {
 		u, err := own.User(w.Context(), other.user.ID)
 		return u.ID != "", err
@@ -130,6 +131,11 @@ var reaches = map[string]reach{
 		list, err := own.Events(w.Context(), "", all)
 		return has(list, func(ev storage.Event) bool { return ev.Tenant == other.tenant.ID }), err
 	},
+})
+
+func merged[T any](a, b map[string]T) map[string]T {
+	maps.Copy(b, a)
+	return b
 }
 
 func has[T any](list []T, is func(T) bool) bool {
@@ -165,8 +171,8 @@ func testIsolation(t *testing.T, w *world) {
 // found, and nothing is stored.
 func testUnknownTenant(t *testing.T, w *world) {
 	for _, id := range []storage.TenantID{"ten_nobody", "", "platform"} {
+		w := newWorld(t, w.store)
 		for _, name := range tenantMethods(t) {
-			w := newWorld(t, w.store)
 			before := w.snapshot()
 			found, err := reaches[name](w, w.store.Tenant(id), w.b)
 			if found {
@@ -218,5 +224,6 @@ func (w *world) ghost() *home {
 	redeem := w.redeem(h.redeemed)
 	h.grant, h.access, h.refresh = redeem.Grant, redeem.Access, *redeem.Refresh
 	h.consent = storage.Consent{User: h.user.ID, Client: w.client.ID, ClientVersion: 1, At: w.now}
+	h.keyring = w.drawKeyring(h)
 	return h
 }

@@ -16,12 +16,18 @@ import (
 // unrecorded are the changes that leave no audit event, each with the reason. Nodes
 // are told of none of them either: no answer hangs on what they change.
 var unrecorded = map[string]string{
-	"BeginLogin":   "a login transaction is the state of a page; what comes of it is recorded",
-	"AdvanceLogin": "as BeginLogin",
-	"TouchSession": "activity is no security decision",
-	"Prepare":      "makes room, changes nothing",
-	"Ping":         "changes nothing",
-	"Close":        "changes nothing",
+	"BeginLogin":     "a login transaction is the state of a page; what comes of it is recorded",
+	"AdvanceLogin":   "as BeginLogin",
+	"TouchSession":   "activity is no security decision",
+	"StartExecution": "work that is registered; what it does is recorded elsewhere, and its end with the key's",
+	"EndExecution":   "as StartExecution",
+	"TryDelivery":    "an attempt; its outcome is recorded",
+	"NoteKeyUses":    "counts, and decides nothing",
+	"FinishRequest":  "an answer is kept; what was answered is recorded",
+	"ForgetRequest":  "nothing was done",
+	"Prepare":        "makes room, changes nothing",
+	"Ping":           "changes nothing",
+	"Close":          "changes nothing",
 }
 
 // change is one call that changes something, with the event that records it.
@@ -61,7 +67,7 @@ var platformChanges = map[string]change{
 	},
 }
 
-var tenantChanges = map[string]change{
+var tenantChanges = merged(keyChanges, map[string]change{
 	"UpdateUser": func(ctx context.Context, w *world, ev storage.Event) error {
 		u := w.a.user
 		u.DisabledAt = w.now
@@ -123,7 +129,7 @@ var tenantChanges = map[string]change{
 	"AppendEvent": func(ctx context.Context, w *world, ev storage.Event) error {
 		return w.a.AppendEvent(ctx, ev)
 	},
-}
+})
 
 // mutators returns the methods of an interface that answer with an error alone:
 // they change something. It fails for one that takes no event and is not exempt.
@@ -225,6 +231,7 @@ type homePicture struct {
 	Code, Used  *storage.LiveCode
 	Access      *storage.LiveToken
 	Refresh     *storage.LiveRefresh
+	Keyring     keyringPicture
 }
 
 const all = 1 << 20
@@ -234,7 +241,7 @@ func (w *world) snapshot() picture {
 	ctx := w.Context()
 	return picture{
 		Tenants: get(w.store.ListTenants(ctx))(w), Clients: get(w.store.ListClients(ctx))(w),
-		Servers: get(w.store.ListResourceServers(ctx))(w), Keys: get(w.store.SigningKeys(ctx))(w),
+		Servers: get(w.store.ListResourceServers(ctx))(w), Keys: get(w.store.SigningKeys(ctx, storage.SignTokens))(w),
 		Trail: get(w.store.PlatformEvents(ctx, "", all))(w), A: w.look(w.a), B: w.look(w.b),
 	}
 }
@@ -258,5 +265,6 @@ func (w *world) look(h *home) homePicture {
 		Users: get(h.ListUsers(ctx))(w), Connections: connections, Domains: get(h.ListDomains(ctx))(w),
 		Sessions: get(h.ListSessions(ctx, h.user.ID, w.now))(w), Grants: get(h.ListGrants(ctx, h.user.ID, w.now))(w),
 		Trail: get(h.Events(ctx, "", all))(w), Live: live, Code: code, Used: used, Access: access, Refresh: refresh,
+		Keyring: w.lookAtKeys(h),
 	}
 }

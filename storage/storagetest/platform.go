@@ -84,7 +84,7 @@ func testSigningKeys(t *testing.T, w *world) {
 	second := storage.SigningKey{KID: "k0", Alg: "EdDSA", Public: []byte("{}"), Sealed: []byte{2}, CreatedAt: w.now.Add(time.Hour)}
 	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{second, first}, w.event("x")))
 	first.Version, second.Version = 1, 1
-	w.same(get(w.store.SigningKeys(ctx))(w), []storage.SigningKey{first, second})
+	w.same(get(w.store.SigningKeys(ctx, storage.SignTokens))(w), []storage.SigningKey{first, second})
 
 	again := first
 	again.Version = 0
@@ -99,7 +99,7 @@ func testSigningKeys(t *testing.T, w *world) {
 	w.want(w.store.PutSigningKeys(ctx, []storage.SigningKey{third, first, stale}, w.event("x")), storage.ErrConflict)
 	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{first, second, third}, w.event("x")))
 	first.Version, second.Version, third.Version = 2, 2, 1
-	w.same(get(w.store.SigningKeys(ctx))(w), []storage.SigningKey{first, second, third})
+	w.same(get(w.store.SigningKeys(ctx, storage.SignTokens))(w), []storage.SigningKey{first, second, third})
 	testOneKeyHasNoEnd(t, w, second)
 }
 
@@ -117,6 +117,20 @@ func testOneKeyHasNoEnd(t *testing.T, w *world, last storage.SigningKey) {
 	heir.RetiredAt, heir.RemoveAt = w.now, w.now
 	last.RetiredAt, last.RemoveAt = time.Time{}, time.Time{}
 	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{last, heir}, w.event("x")))
+	testUsesAreApart(w, last)
+}
+
+// testUsesAreApart: a key of one use is none of another, which has its own last one.
+func testUsesAreApart(w *world, last storage.SigningKey) {
+	ctx := w.Context()
+	other := storage.SigningKey{KID: "k5", Alg: last.Alg, Use: storage.SignAPIKeys, Public: []byte("{}"), Sealed: []byte{1}, CreatedAt: w.now, ActiveAt: w.now}
+	tokens := get(w.store.SigningKeys(ctx, storage.SignTokens))(w)
+	w.must(w.store.PutSigningKeys(ctx, []storage.SigningKey{other}, w.event("x")))
+	other.Version = 1
+	w.same(get(w.store.SigningKeys(ctx, storage.SignAPIKeys))(w), []storage.SigningKey{other})
+	w.same(get(w.store.SigningKeys(ctx, storage.SignTokens))(w), tokens)
+	other.KID, other.Version = "k6", 0
+	w.want(w.store.PutSigningKeys(ctx, []storage.SigningKey{other}, w.event("x")), storage.ErrExists)
 }
 
 func testLogins(t *testing.T, w *world) {

@@ -144,7 +144,7 @@ func raceForFirstKeys(t *testing.T, w *world) {
 		sets[i], events[i] = []storage.SigningKey{active, next}, w.event("signing_keys.changed")
 	}
 	won := winners(t, race(func(i int) error { return w.store.PutSigningKeys(ctx, sets[i], events[i]) }), storage.ErrExists)
-	if keys := get(w.store.SigningKeys(ctx))(w); len(won) != 1 || len(keys) != 2 {
+	if keys := get(w.store.SigningKeys(ctx, storage.SignTokens))(w); len(won) != 1 || len(keys) != 2 {
 		t.Errorf("%d of %d made the first keys, %d keys are stored; want one set of two", len(won), racers, len(keys))
 	}
 }

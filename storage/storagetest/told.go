@@ -27,6 +27,15 @@ var told = map[string]func(w *world) []storage.Change{
 	"PutSigningKeys":      nothing, // an opaque credential hangs on no key
 	"RotateRefresh":       nothing, // a refresh token is never remembered, and kills no access token
 
+	"CreateKey":      nothing,
+	"MintUnderKey":   nothing,
+	"FinishDelivery": nothing, // a secret was handed over, and nothing died
+	"WarnDelivery":   nothing,
+	// What was minted under a key hangs on it: the change of the key is theirs too.
+	"UpdateKey": ofTenant(storage.ChangeKey, func(w *world) string { return string(w.a.key.ID) }),
+	"RotateKey": ofTenant(storage.ChangeKey, func(w *world) string { return string(w.a.key.ID) }),
+	"RevokeKey": ofTenant(storage.ChangeKey, func(w *world) string { return string(w.a.service.ID) }),
+
 	"UpdateTenant": ofPlatform(storage.ChangeTenant, func(w *world) string { return string(w.a.tenant.ID) }),
 	"UpdateClient": ofPlatform(storage.ChangeClient, func(w *world) string { return string(w.client.ID) }),
 	"UpdateResourceServer": ofPlatform(storage.ChangeResourceServer, func(w *world) string {

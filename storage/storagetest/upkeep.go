@@ -40,7 +40,7 @@ func testUpkeep(t *testing.T, w *world) {
 	if _, err := w.store.Login(ctx, l.ID, w.now); err == nil {
 		t.Error("an expired login is kept")
 	}
-	if keys := get(w.store.SigningKeys(ctx))(w); len(keys) != 0 {
+	if keys := get(w.store.SigningKeys(ctx, storage.SignTokens))(w); len(keys) != 0 {
 		t.Errorf("a removed key is kept: %+v", keys)
 	}
 	sweep(h.refresh.ExpiresAt)
@@ -56,7 +56,38 @@ func testUpkeep(t *testing.T, w *world) {
 		t.Error("sweeping took the audit trail")
 	}
 
+	testKeysUpkeep(w)
+
 	// A token that expires where nothing was prepared is stored all the same.
 	far := storage.AccessToken{Ref: ref(token.Access, w.now.AddDate(3, 0, 0)), ID: "tok", Client: w.client.ID, IssuedAt: w.now, ExpiresAt: w.now.AddDate(3, 0, 0)}
 	w.must(h.IssueToken(ctx, w.issueToken(h, far), w.event("x")))
+}
+
+// testKeysUpkeep: what hangs on keys goes when nobody asks for it any more; keys stay.
+func testKeysUpkeep(w *world) {
+	w.Helper()
+	ctx, h := w.Context(), w.newHome()
+	w.must(h.EndExecution(ctx, h.service.ID, h.execution.ID, w.now))
+	keys := get(h.ListKeys(ctx, storage.KeyFilter{Limit: 1000}))(w)
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		at                                   time.Time
+		request, delivery, execution, usedOn bool
+	}{
+		{h.request.ExpiresAt.Add(-time.Millisecond), true, true, true, true},
+		{h.request.ExpiresAt, false, true, true, true},
+		{h.delivery.ExpiresAt.Add(6 * day), false, true, true, true},
+		{h.delivery.ExpiresAt.Add(8 * day), false, false, true, true},
+		{w.now.Add(89 * day), false, false, true, true},
+		{w.now.Add(91 * day), false, false, false, false},
+	} {
+		get(w.store.Sweep(ctx, c.at))(w)
+		finished := h.FinishRequest(ctx, storage.IdempotentRequest{Caller: h.request.Caller, Key: h.request.Key, StartedAt: h.request.StartedAt})
+		_, delivery := h.Delivery(ctx, h.old.ID)
+		got := [4]bool{finished == nil, delivery == nil, len(get(h.Executions(ctx, h.service.ID, 9))(w)) > 0, len(get(h.KeyUsage(ctx, h.key.ID, time.Time{}))(w)) > 0}
+		if want := [4]bool{c.request, c.delivery, c.execution, c.usedOn}; got != want {
+			w.Errorf("after %v request, delivery, execution, use are there: %v, want %v", c.at.Sub(w.now), got, want)
+		}
+	}
+	w.same(get(h.ListKeys(ctx, storage.KeyFilter{Limit: 1000}))(w), keys)
 }

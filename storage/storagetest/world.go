@@ -51,6 +51,7 @@ type home struct {
 	grant      storage.Grant
 	access     storage.AccessToken
 	refresh    storage.RefreshToken
+	keyring
 }
 
 // serial makes names that no other world has.
@@ -108,6 +109,7 @@ func (w *world) newHome() *home {
 	issue.Code.Grant = storage.NewGrantID(w.now.Add(time.Millisecond)) // so that it is the newer one
 	h.code = issue.Code
 	w.must(h.IssueCode(w.Context(), issue, w.event("code.issued")))
+	w.newKeyring(h)
 	return h
 }
 
@@ -115,7 +117,7 @@ func (w *world) newConnection() storage.Connection {
 	return storage.Connection{
 		ID: storage.NewConnectionID(w.now), Kind: storage.OIDC, Name: "Okta", Issuer: "https://idp.test", ClientID: "up",
 		SealedSecret: []byte{0, 1, 255}, Scopes: []string{"openid", "email"}, Algs: []string{"RS256"}, CreateUsers: true,
-		DefaultRole: storage.RoleMember, CreatedAt: w.now, Version: 1,
+		DefaultRole: storage.RoleMember, RoleClaim: "groups role", CreatedAt: w.now, Version: 1,
 	}
 }
 
