@@ -47,6 +47,9 @@ var (
 	connection = storage.Connection{ID: "con_1", Kind: storage.OIDC, Issuer: "https://idp", ClientID: "wg", SealedSecret: []byte(marker)}
 	domain     = storage.Domain{Name: "acme.test", Connection: "con_1"}
 	tenant     = storage.Tenant{ID: "ten_1", Slug: "acme", SuspendReason: "unpaid"}
+	apiKey     = storage.APIKey{ID: "key_1", Profile: "live", Name: "ci", Hash: secretHash, Hint: "up_a1b2****", WebhookURL: "https://hook/" + marker, SealedWebhookSecret: []byte(marker)}
+	delivery   = storage.KeyDelivery{Key: "key_2", Old: "key_1", Sealed: []byte(marker)}
+	keyBy      = KeyBy{User: "usr_1", Client: "app_1"}
 )
 
 // all makes one event with each constructor, by its name.
@@ -98,6 +101,18 @@ func all(ctx context.Context) map[string]storage.Event {
 		"UserDisabled":                UserDisabled(ctx, at, user),
 		"UserEnabled":                 UserEnabled(ctx, at, user),
 		"SigningKeysChanged":          SigningKeysChanged(ctx, at, []string{"k1", "k2"}, "activated"),
+		"KeyCreated":                  KeyCreated(ctx, at, apiKey, keyBy),
+		"KeyUpdated":                  KeyUpdated(ctx, at, apiKey, keyBy, []string{"name"}),
+		"KeyRotated":                  KeyRotated(ctx, at, apiKey, apiKey, at, keyBy),
+		"KeyRevealed":                 KeyRevealed(ctx, at, apiKey, keyBy),
+		"KeyRevoked":                  KeyRevoked(ctx, at, apiKey, keyBy, "revoked"),
+		"KeyLeaked":                   KeyLeaked(ctx, at, apiKey),
+		"KeyQuarantined":              KeyQuarantined(ctx, at, apiKey),
+		"KeyReleased":                 KeyReleased(ctx, at, apiKey, keyBy),
+		"KeyDelivered":                KeyDelivered(ctx, at, delivery, "webhook", KeyBy{}),
+		"KeyPickupMissed":             KeyPickupMissed(ctx, at, delivery),
+		"KeyExchanged":                KeyExchanged(ctx, at, grant, access, true),
+		"KeyRefused":                  KeyRefused(ctx, at, "key_1", "reveal", "forbidden", keyBy),
 	}
 }
 

@@ -24,6 +24,9 @@
 //	domain.verified  domain.removed
 //	user.updated  user.disabled  user.enabled
 //	signing_keys.changed
+//	key.created  key.updated  key.rotated  key.revealed  key.revoked
+//	key.leaked  key.quarantined  key.released
+//	key.delivered  key.pickup_missed  key.exchanged  key.refused
 //
 // What consent.withdrawn and user.* record is in the vocabulary because the store
 // can do it; no command brings it about.

@@ -12,8 +12,12 @@ import (
 	"strings"
 )
 
-// passed are the request headers that may go out (NW-08).
-var passed = []string{"Accept", "Authorization", "Content-Type", "If-None-Match", "If-Modified-Since"}
+// passed are the request headers that may go out (NW-08). The last three are those
+// of Standard Webhooks.
+var passed = []string{
+	"Accept", "Authorization", "Content-Type", "If-None-Match", "If-Modified-Since",
+	"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature",
+}
 
 // guard is the RoundTripper that applies the policy to every hop.
 type guard struct {
