@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/internal/clientauth"
-	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
@@ -22,6 +21,10 @@ type question struct {
 	// tenantBlank: a tenant was to be named, and was not.
 	tenantBlank bool
 	scope       string // what the call needs, space-separated; "" asks for all there is
+	// Of the call, as the resource server saw it; "" was not told. Keys can be bound
+	// to them, and no token is.
+	ip    string // where it came from
+	proto string // https, or something else
 }
 
 // verdict is the answer to a question of an authenticated asker.
@@ -34,21 +37,32 @@ type verdict struct {
 	// answer is the JSON of RFC 7662 section 2.2, encoded. It must not be modified:
 	// others may be getting the same bytes.
 	answer []byte
-	// tenant is the token's; "" when there is no live token.
+	// tenant is the credential's; "" when there is none.
 	tenant storage.TenantID
+	key    *keyed // the API key that was found; nil: none, or a token
 	source source // of an active answer
 }
 
 // ask answers a question in the same steps, whoever puts it:
 //
-//  1. caller and token are found: in memory, as far as that may be trusted, or
+//  1. caller and credential are found: in memory, as far as that may be trusted, or
 //     else in one statement;
 //  2. is the caller a resource server that may ask: the refusal is recorded;
-//  3. the decision, and the encoded answer.
+//  3. the decision, and the encoded answer;
+//  4. what the use of a key takes from its rate, and that it was used.
 //
-// Its errors are [web.Error]s: 401 for the caller, 503 when nobody can tell.
+// Its errors are [web.Error]s: 401 for the caller, 503 when nobody can tell, 429
+// when the caller asks too often, and when the key is used too often (errKeyRate).
 func (s *Server) ask(ctx context.Context, c caller, q question) (verdict, error) {
 	v, err := s.settle(ctx, c, verdict{question: q})
+	if err == nil && v.key != nil {
+		err = s.spend(ctx, v)
+	}
+	if errors.Is(err, errKeyRate) && v.source != fromStore {
+		// It was the key's doing, not the caller's. What costs a statement is the
+		// caller's in any case: or else one key over its rate were free.
+		s.limits.giveBack(ctx, v.rs.ID)
+	}
 	s.metrics.count(v, err)
 	return v, err
 }
@@ -58,29 +72,26 @@ func (s *Server) settle(ctx context.Context, c caller, v verdict) (verdict, erro
 	if err := s.limits.admit(ctx, c, v.question.now); err != nil {
 		return v, err
 	}
-	ref, malformed := token.Parse(token.Access, v.question.token)
+	about := s.subjectOf(v.question.token)
 	a := s.memory.asker(c, v.question.now)
 	switch {
-	case a == nil && malformed != nil:
+	case a == nil && !s.genuine(ctx, about, v.question.token):
 		return s.malformed(ctx, c, v)
 	case a == nil:
-		return s.introduce(ctx, c, v, ref)
+		return s.introduce(ctx, c, v, about)
 	}
 	v.rs = a.rs
 	if err := s.accept(ctx, c, v); err != nil {
 		return v, err
 	}
 	switch {
-	case malformed != nil:
+	case about.form == formless:
 		return inactiveBecause(ctx, v, kindOf(v.question.token)), nil
-	case over(ref, v.question.now):
+	case about.over(v.question.now):
 		return inactiveBecause(ctx, v, "expired"), nil
 	}
-	return s.answer(ctx, c, v, asked{a, ref})
+	return s.answer(ctx, c, v, asked{a, about})
 }
-
-// over reports whether a token says itself that its time has passed.
-func over(ref storage.TokenRef, now time.Time) bool { return now.Unix() >= int64(ref.Bucket)*3600 }
 
 // accept is done once for each question of a caller that has proven who it is,
 // before the question is answered.
@@ -90,9 +101,9 @@ func (s *Server) accept(ctx context.Context, c caller, v verdict) error {
 }
 
 // introduce answers a caller that is not remembered: one statement finds it and
-// the token.
-func (s *Server) introduce(ctx context.Context, c caller, v verdict, ref storage.TokenRef) (verdict, error) {
-	r, err := s.read(ctx, c, &v, ref)
+// what it asks about.
+func (s *Server) introduce(ctx context.Context, c caller, v verdict, about subject) (verdict, error) {
+	r, err := s.read(ctx, c, &v, about)
 	if err == nil {
 		err = s.accept(ctx, c, v)
 	}
@@ -106,36 +117,48 @@ func (s *Server) introduce(ctx context.Context, c caller, v verdict, ref storage
 // reading is what one statement found.
 type reading struct {
 	mark  coherence.Mark // noted before
-	ref   storage.TokenRef
+	about subject
 	found *storage.LiveToken // nil: there is none
+	key   *storage.LiveKey   // nil: there is none
 }
 
 // read asks the store, and decides whether the caller may ask; the refusal is
 // recorded.
-func (s *Server) read(ctx context.Context, c caller, v *verdict, ref storage.TokenRef) (reading, error) {
-	r := reading{mark: s.memory.node.Mark(), ref: ref}
-	var err error
-	v.rs, r.found, err = s.cfg.Store.Introspect(ctx, storage.ResourceServerID(c.ID), ref)
+func (s *Server) read(ctx context.Context, c caller, v *verdict, about subject) (reading, error) {
+	r := reading{mark: s.memory.node.Mark(), about: about}
+	err := s.find(ctx, c, v, &r)
 	if err := s.authenticate(ctx, c, *v, err); err != nil {
 		return r, s.refuse(ctx, c, err)
 	}
 	return r, nil
 }
 
+// find is the one statement.
+func (s *Server) find(ctx context.Context, c caller, v *verdict, r *reading) (err error) {
+	ref := r.about.ref
+	if r.about.form == apiKey {
+		v.rs, r.key, err = s.cfg.Store.IntrospectKey(ctx, storage.ResourceServerID(c.ID), ref.Hash)
+		return err
+	}
+	v.rs, r.found, err = s.cfg.Store.Introspect(ctx, storage.ResourceServerID(c.ID), ref)
+	return err
+}
+
 // conclude decides about what was read, and remembers what it may.
 func (s *Server) conclude(ctx context.Context, v verdict, r reading) (verdict, remembered, error) {
-	v, err := s.decided(ctx, v, r.found)
+	found := s.credential(r)
+	v, err := s.decided(ctx, v, found)
 	if err != nil {
 		return v, remembered{}, err
 	}
-	return v, s.remember(v, r), nil
+	return v, s.remember(v, r, found), nil
 }
 
-// decided completes a verdict about a token that was found, or not (nil).
-func (s *Server) decided(ctx context.Context, v verdict, found *storage.LiveToken) (verdict, error) {
-	scopes, why := decide(v.question, v.rs, found)
+// decided completes a verdict about what was found, or was not (nil).
+func (s *Server) decided(ctx context.Context, v verdict, found *credential) (verdict, error) {
+	scopes, why := s.decide(v.question, v.rs, found)
 	if found != nil {
-		v.tenant = found.Life.TenantID
+		v.tenant, v.key = found.life.TenantID, found.keyed()
 	}
 	if why != "" {
 		return inactiveBecause(ctx, v, why), nil

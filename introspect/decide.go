@@ -4,23 +4,31 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 )
 
-// decide returns what the token (nil: there is none) allows at the asking
-// resource server, or why it is not active.
-func decide(q question, rs storage.ResourceServer, found *storage.LiveToken) (scopes []string, why string) {
-	if found == nil {
-		return nil, "unknown"
-	}
-	if why := found.Dead(q.now); why != "" {
+// decide returns what a credential (nil: there is none) allows at the asking
+// resource server, or why it is not active. It is the one decision, about tokens
+// and about keys.
+func (s *Server) decide(q question, rs storage.ResourceServer, found *credential) (scopes []string, why string) {
+	if why := barred(q, rs, found); why != "" {
 		return nil, why
+	}
+	return granted(q, rs, s.effective(found))
+}
+
+// barred says why a credential is not active, whatever its scopes, or "".
+func barred(q question, rs storage.ResourceServer, found *credential) string {
+	if found == nil {
+		return "unknown"
+	}
+	if why := found.dead(q.now); why != "" {
+		return why
 	}
 	if why := elsewhere(q, rs, found); why != "" {
-		return nil, why
+		return why
 	}
-	return granted(q, rs, found)
+	return found.rules.refuse(q)
 }
 
 // Reasons that others have to know: the first two are recorded.
@@ -30,10 +38,10 @@ const (
 	tenantBlank   = "tenant_blank"
 )
 
-// elsewhere says why a live token is not for this API call: it is another
+// elsewhere says why a live credential is not for this API call: it is another
 // tenant's, or meant for another resource server.
-func elsewhere(q question, rs storage.ResourceServer, found *storage.LiveToken) string {
-	life := found.Life
+func elsewhere(q question, rs storage.ResourceServer, found *credential) string {
+	life := found.life
 	switch {
 	case rs.TenantID != "" && rs.TenantID != life.TenantID:
 		return foreignServer
@@ -42,17 +50,17 @@ func elsewhere(q question, rs storage.ResourceServer, found *storage.LiveToken) 
 	case q.tenantBlank:
 		// Whoever names a tenant and forgets which must not get an answer for all.
 		return tenantBlank
-	case len(found.Audience) > 0 && !slices.Contains(found.Audience, rs.Audience):
+	case len(found.audience) > 0 && !slices.Contains(found.audience, rs.Audience):
 		return "audience"
 	}
 	return ""
 }
 
-// granted are those of the token that the asking resource server offers; when it
-// says which it needs, all of those and no others.
-func granted(q question, rs storage.ResourceServer, found *storage.LiveToken) ([]string, string) {
-	own := make([]string, 0, len(found.Scopes))
-	for _, s := range found.Scopes {
+// granted are those of a credential's scopes that the asking resource server offers;
+// when it says which it needs, all of those and no others.
+func granted(q question, rs storage.ResourceServer, scopes []string) ([]string, string) {
+	own := make([]string, 0, len(scopes))
+	for _, s := range scopes {
 		if slices.ContainsFunc(rs.Scopes, func(o storage.Scope) bool { return o.Name == s }) {
 			own = append(own, s)
 		}
@@ -67,14 +75,4 @@ func granted(q question, rs storage.ResourceServer, found *storage.LiveToken) ([
 		}
 	}
 	return slices.DeleteFunc(own, func(s string) bool { return !slices.Contains(needed, s) }), ""
-}
-
-// kindOf says what a string that is no access token looks like.
-func kindOf(s string) string {
-	for kind, name := range map[token.Kind]string{token.Refresh: "refresh_token", token.Code: "code"} {
-		if _, err := token.Parse(kind, s); err == nil {
-			return name
-		}
-	}
-	return "malformed"
 }

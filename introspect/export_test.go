@@ -1,6 +1,7 @@
 package introspect
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/watchgate/watchgate/internal/web"
@@ -8,3 +9,6 @@ import (
 
 // Quick is what the edge asks first.
 func (s *Server) Quick(r *http.Request, body []byte) (web.QuickAnswer, bool) { return s.quick(r, body) }
+
+// Flush stores how keys were used.
+func (s *Server) Flush(ctx context.Context) { s.flush(ctx) }

@@ -36,9 +36,12 @@ func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request) error {
 		return toProxy(s.refuse(r.Context(), c, err))
 	}
 	need, wrong := needsOf(r)
-	credential, refusal := bearerOf(r.Header)
+	presented, refusal := s.presented(r)
+	if wrong != nil {
+		presented = "" // it takes nothing from a key's rate, and the answer does not depend on it
+	}
 	v, err := s.ask(r.Context(), c, question{
-		now: s.cfg.Now(), token: credential, tenant: need.tenant, tenantBlank: need.nobody,
+		now: s.cfg.Now(), token: presented, tenant: need.tenant, tenantBlank: need.nobody, ip: need.ip, proto: need.proto,
 	})
 	switch {
 	case err != nil:
@@ -73,33 +76,22 @@ func proxyOf(h http.Header) (caller, error) {
 // toProxy turns the refusal of a resource server into one of a proxy. What a
 // proxy does wrong is its operator's mistake: whoever waits behind it is to see a
 // broken server (5xx), and not a request for credentials, which 401 would be in
-// every proxy; and too many questions are not theirs alone.
+// every proxy; and too many questions are not theirs alone. That their own key is
+// used too often is theirs.
 func toProxy(err error) error {
 	e := web.AsError(err)
 	switch e.Status {
 	case http.StatusUnauthorized:
 		return web.Refuse(http.StatusInternalServerError, e.Code, "The proxy in front of this API is not registered here, or its secret is wrong.", e.Err)
 	case http.StatusTooManyRequests:
+		if errors.Is(err, errKeyRate) {
+			return err
+		}
 		busy := *e
 		busy.Status = http.StatusServiceUnavailable
 		return &busy
 	}
 	return e
-}
-
-// bearerOf reads the credential of the request in the proxy's hands. Without one,
-// there is no error code (RFC 6750 section 3.1).
-func bearerOf(h http.Header) (string, error) {
-	values := h["Authorization"]
-	if len(values) > 1 {
-		return "", web.Refuse(http.StatusBadRequest, "invalid_request", "The request has more than one Authorization header.", nil).
-			With("WWW-Authenticate", `Bearer error="invalid_request"`)
-	}
-	scheme, credential, _ := strings.Cut(strings.Join(values, ""), " ")
-	if credential = strings.Trim(credential, " "); credential == "" || !strings.EqualFold(scheme, "Bearer") {
-		return "", web.Refuse(http.StatusUnauthorized, "unauthorized", "An access token is needed.", nil).With("WWW-Authenticate", "Bearer")
-	}
-	return credential, nil
 }
 
 // pass writes who it is, when the credential is good and has every scope; and the

@@ -12,7 +12,7 @@ import (
 // away.
 var identityHeaders = []string{
 	"X-Watchgate-Subject", "X-Watchgate-Username", "X-Watchgate-Client", "X-Watchgate-Tenant", "X-Watchgate-Tenant-Id",
-	"X-Watchgate-Scope", "X-Watchgate-Token-Id", "X-Watchgate-Expires",
+	"X-Watchgate-Scope", "X-Watchgate-Token-Id", "X-Watchgate-Expires", "X-Watchgate-Key-Id",
 }
 
 // identify sets all of the identityHeaders, always: some proxies overwrite with
@@ -22,7 +22,7 @@ var identityHeaders = []string{
 // have to guess.
 func identify(h http.Header, a active) error {
 	values := []string{
-		a.Sub, a.Username, string(a.ClientID), a.Tenant, string(a.TenantID), a.Scope, string(a.JTI), strconv.FormatInt(a.Exp, 10),
+		a.Sub, a.Username, string(a.ClientID), a.Tenant, string(a.TenantID), a.Scope, a.JTI, expires(a.Exp), string(a.KeyID),
 	}
 	for i, name := range identityHeaders {
 		value := values[i]
@@ -35,6 +35,14 @@ func identify(h http.Header, a active) error {
 		h.Set(name, value)
 	}
 	return nil
+}
+
+// expires is blank for a key that never ends.
+func expires(exp int64) string {
+	if exp == 0 {
+		return ""
+	}
+	return strconv.FormatInt(exp, 10)
 }
 
 // plainValue reports whether s is a header's value that every proxy and every API

@@ -17,6 +17,9 @@ type needs struct {
 	// nobody: a tenant was to be named and was not, or two were. No token is of
 	// both.
 	nobody bool
+
+	// Where the request in the proxy's hands came from: see fromOf.
+	ip, proto string
 }
 
 // needsOf reads what the proxy's configuration asks for, in the query of
@@ -31,6 +34,7 @@ func needsOf(r *http.Request) (needs, error) {
 		return needs{}, misconfigured(err)
 	}
 	n := needsTenant(append(f.All("tenant"), r.Header["X-Watchgate-Require-Tenant"]...), f.Blank["tenant"])
+	n.ip, n.proto = fromOf(r, f)
 	if f.Blank["scope"] {
 		return needs{}, misconfigured(errNoScope)
 	}
@@ -47,7 +51,7 @@ func needsOf(r *http.Request) (needs, error) {
 
 // The operator's mistakes, for the log.
 var (
-	errParameter = errors.New("a parameter of /forward-auth is not known: there are scope and tenant")
+	errParameter = errors.New("a parameter of /forward-auth is not known: there are scope, tenant, ip and proto")
 	errNoScope   = errors.New("a scope was to be named, and was not")
 	errBadScope  = errors.New("a needed scope has characters that no scope has")
 	errNothing   = errors.New("neither a scope nor a tenant is needed: name one in the query of /forward-auth, or in X-Watchgate-Require-Scope or -Tenant")
@@ -57,6 +61,9 @@ func misconfigured(cause error) error {
 	return web.Refuse(http.StatusInternalServerError, "invalid_request",
 		"The proxy in front of this API asks in a way that is not understood here.", cause)
 }
+
+// ownNames are the parameters of /forward-auth.
+var ownNames = []string{"scope", "tenant", "ip", "proto"}
 
 // ownQuery is the query that the proxy's configuration wrote. Below the path, it
 // is the client's and says nothing.
@@ -69,7 +76,7 @@ func ownQuery(r *http.Request) (web.Form, error) {
 		return web.Form{}, err
 	}
 	for _, names := range [][]string{slices.Collect(maps.Keys(f.Values)), slices.Collect(maps.Keys(f.Blank))} {
-		if slices.ContainsFunc(names, func(name string) bool { return name != "scope" && name != "tenant" }) {
+		if slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(ownNames, name) }) {
 			return web.Form{}, errParameter
 		}
 	}

@@ -57,6 +57,8 @@ const (
 	acmeReads  = "/forward-auth?scope=monitor:read&tenant=acme"
 	badToken   = `Bearer error="invalid_token"`
 	lacksScope = `Bearer error="insufficient_scope", scope="`
+
+	invalidRequest = `Bearer error="invalid_request"`
 )
 
 // expectForward checks status and challenge, and that a refusal says nothing of
@@ -77,7 +79,7 @@ func TestForwardAuthSaysWhoItIs(t *testing.T) {
 	rec := w.forward(acmeReads, w.issue(plain))
 	want := map[string]string{
 		"Subject": string(w.alice.ID), "Username": "alice@acme.test", "Client": "demo-spa", "Tenant": "acme",
-		"Tenant-Id": string(w.acme.ID), "Scope": "monitor:read alert:write", "Token-Id": "tok_1", "Expires": "1795347000",
+		"Tenant-Id": string(w.acme.ID), "Scope": "monitor:read alert:write", "Token-Id": "tok_1", "Expires": "1795347000", "Key-Id": "",
 	}
 	if d := cmp.Diff(want, identity(rec.Header())); d != "" {
 		t.Error(d)
@@ -312,16 +314,17 @@ func TestAttackForwardAuthCredentialInAnotherPlace(t *testing.T) {
 		status             int
 		challenge          string
 	}{
-		"query of the request": {"/forward-auth/x?access_token=" + good, "", below, 401, "Bearer"},
-		"two headers":          {acmeReads, good, []string{"Authorization", "Bearer x"}, 400, `Bearer error="invalid_request"`},
-		"the same twice":       {acmeReads, good, []string{"Authorization", "Bearer " + good}, 400, `Bearer error="invalid_request"`},
+		"query of the request": {"/forward-auth/x?access_token=" + good, "", below, 400, invalidRequest},
+		"two headers":          {acmeReads, good, []string{"Authorization", "Bearer x"}, 400, invalidRequest},
+		"the same twice":       {acmeReads, good, []string{"Authorization", "Bearer " + good}, 400, invalidRequest},
 		"Basic":                {acmeReads, "", []string{"Authorization", "Basic " + good}, 401, "Bearer"},
 		"DPoP":                 {acmeReads, "", []string{"Authorization", "DPoP " + good}, 401, "Bearer"},
 		"no scheme":            {acmeReads, "", []string{"Authorization", good}, 401, "Bearer"},
 		"nothing after it":     {acmeReads, "", []string{"Authorization", "Bearer "}, 401, "Bearer"},
+		"a session's cookie":   {acmeReads, good, []string{"Cookie", "session=abc; access_token=y"}, 200, ""},
 		"a list":               {acmeReads, "", []string{"Authorization", "Bearer " + good + ", Bearer x"}, 401, badToken},
 		"lines":                {acmeReads, "", []string{"Authorization", "Bearer " + good + "\r\nX-Watchgate-Subject: root"}, 401, badToken},
-		"a cookie":             {acmeReads, "", []string{"Cookie", "access_token=" + good}, 401, "Bearer"},
+		"a cookie":             {acmeReads, "", []string{"Cookie", "access_token=" + good}, 400, invalidRequest},
 		"Proxy-Authorization":  {acmeReads, "", []string{"Proxy-Authorization", "Bearer " + good}, 401, "Bearer"},
 		"any case":             {acmeReads, "", []string{"Authorization", "bEARER " + good}, 200, ""},
 	} {

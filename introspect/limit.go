@@ -7,8 +7,15 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/storage"
+)
+
+// How many keys are remembered.
+const (
+	maxAskers    = 4 << 10
+	maxAddresses = 64 << 10
 )
 
 // The limits that a deployment has unless its operator says otherwise.
@@ -76,7 +83,7 @@ type limits struct {
 func newLimits(l Limits, now func() time.Time) *limits {
 	s := &limits{good: newGood()}
 	if l.PerSecond > 0 {
-		cells := newCells(maxAskers, time.Second, now)
+		cells := limit.NewCells(maxAskers, time.Second, now)
 		s.questions = newQuota("introspection", l.PerSecond, l.PerSecond, cells)
 		s.half = newQuota("introspection", l.PerSecond, l.PerSecond/2, cells)
 	}
@@ -86,7 +93,7 @@ func newLimits(l Limits, now func() time.Time) *limits {
 			burst = l.FailuresPerSecond
 		}
 		window := time.Duration(burst) * time.Second / time.Duration(l.FailuresPerSecond)
-		s.failures = newQuota("introspection-failures", l.FailuresPerSecond, burst, newCells(maxAddresses, window, now))
+		s.failures = newQuota("introspection-failures", l.FailuresPerSecond, burst, limit.NewCells(maxAddresses, window, now))
 	}
 	return s
 }

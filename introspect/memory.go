@@ -2,7 +2,6 @@ package introspect
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -19,11 +18,11 @@ import (
 // unless Config says otherwise.
 const DefaultCacheBytes = 128 << 20
 
-// key is under which an answer is remembered: the token's hash, and the class of
-// the asker. It is the first 192 bits of the hash, of which the class changes 64:
-// who wants two tokens to meet has to find the tokens first, of which this server
-// makes each from 256 random bits.
-type key [24]byte
+// key is under which an answer is remembered: the hash of the token or API key, and
+// the class of the asker. It is the first 128 bits of the hash, of which the class
+// changes 64: who wants to meet one of a million answers has to make and ask 2^108
+// strings, and of those that are good this server makes each from 256 random bits.
+type key [16]byte
 
 func keyOf(ref storage.TokenRef, class uint64) (k key) {
 	copy(k[:], ref.Hash[:])
@@ -33,7 +32,7 @@ func keyOf(ref storage.TokenRef, class uint64) (k key) {
 }
 
 // memory is what this process remembers of the database: answers about live
-// tokens, and who may ask. The node says of each whether it may be trusted.
+// credentials, and who may ask. The node says of each whether it may be trusted.
 type memory struct {
 	node    *coherence.Node
 	answers *otter.Cache[key, entry]
@@ -70,7 +69,7 @@ const (
 )
 
 // weight is how many bytes an entry takes.
-func (e entry) weight() uint32 { return uint32(overhead + cap(e)) }
+func (e entry) weight() uint32 { return uint32(overhead+cap(e.packed)) + e.key.weight() }
 
 // asker returns who presents these credentials, if that is remembered, may be
 // trusted, and the secret is right at now. nil: the store has to be asked.
@@ -113,10 +112,10 @@ func (m *memory) keepAsker(rs storage.ResourceServer, mark coherence.Mark) *aske
 	return a
 }
 
-// find returns the entry that may be trusted and holds at now, or nil.
+// find returns the entry that may be trusted and holds at now, or none.
 func (m *memory) find(k key, now time.Time) entry {
 	if !m.node.Held() {
-		return nil
+		return entry{}
 	}
 	return m.knownAnswer(k, now)
 }
@@ -124,16 +123,18 @@ func (m *memory) find(k key, now time.Time) entry {
 // knownAnswer is find for who has just seen that the lease is held.
 func (m *memory) knownAnswer(k key, now time.Time) entry {
 	e, ok := m.answers.GetIfPresent(k)
-	if !ok || !m.unchanged(e, now) {
-		return nil
+	if !ok || !m.unchanged(e.packed, now) {
+		return entry{}
 	}
 	return e
 }
 
 // good reports whether an entry is what the database would say now.
-func (m *memory) good(e entry, now time.Time) bool { return m.node.Held() && m.unchanged(e, now) }
+func (m *memory) good(e entry, now time.Time) bool {
+	return m.node.Held() && m.unchanged(e.packed, now)
+}
 
-func (m *memory) unchanged(e entry, now time.Time) bool {
+func (m *memory) unchanged(e packed, now time.Time) bool {
 	on := e.cells()
 	return now.UnixMilli() < e.until() && m.node.Unchanged(e.mark(), on[:])
 }
@@ -141,49 +142,29 @@ func (m *memory) unchanged(e entry, now time.Time) bool {
 // keep remembers an entry, unless something that it hangs on changed since it was
 // read.
 func (m *memory) keep(k key, e entry) {
-	if on := e.cells(); m.node.Current(e.mark(), on[:]) {
+	if on := e.packed.cells(); m.node.Current(e.packed.mark(), on[:]) {
 		m.answers.Set(k, e)
 	}
 }
 
-// drop forgets an entry that was there, about a token that is dead by now.
+// drop forgets an entry that was there, about what is dead by now.
 func (m *memory) drop(k key) {
 	if _, there := m.answers.GetEntryQuietly(k); there {
 		m.answers.Invalidate(k)
 	}
 }
 
-// on are the cells of everything that a token's life, or what is said about it,
-// hangs on; see [storage.ChangeKind].
-func (m *memory) on(t *storage.LiveToken) [things]coherence.Cell {
-	tenant := m.node.Cell(storage.ChangeTenant, "", string(t.Life.TenantID))
-	own := func(kind storage.ChangeKind, there bool, id string) coherence.Cell {
-		if !there {
-			return tenant
+// on are the cells of everything that a credential hangs on. false: it is more than
+// an entry has room for.
+func (m *memory) on(c *credential) (on [things]coherence.Cell, ok bool) {
+	hangs := c.hangsOn()
+	for i := range on {
+		// What is missing, the tenant stands for.
+		what := hangs[0]
+		if i < len(hangs) {
+			what = hangs[i]
 		}
-		return m.node.Cell(kind, t.Life.TenantID, id)
+		on[i] = m.node.Cell(what.Kind, what.Tenant, what.ID)
 	}
-	return [things]coherence.Cell{
-		tenant,
-		m.node.Cell(storage.ChangeClient, "", string(t.Client)),
-		own(storage.ChangeToken, true, hex.EncodeToString(t.Ref.Hash[:])),
-		own(storage.ChangeUser, t.User != "", string(t.User)),
-		own(storage.ChangeConnection, t.Connection != "", string(t.Connection)),
-		own(storage.ChangeSession, t.Session != "", string(t.Session)),
-		own(storage.ChangeGrant, t.Grant != "", string(t.Grant)),
-		own(storage.ChangeConsent, t.User != "", storage.ConsentChange(t.User, t.Client)),
-	}
-}
-
-// until is when the answer about a token that is live now stops being true by
-// itself, in milliseconds since 1970: the end of the token, of its grant or of its
-// session.
-func until(t *storage.LiveToken) int64 {
-	e := t.ExpiresAt.UnixMilli()
-	for _, end := range []time.Time{t.Life.GrantExpiresAt, t.Life.SessionExpiresAt} {
-		if !end.IsZero() {
-			e = min(e, end.UnixMilli())
-		}
-	}
-	return e
+	return on, len(hangs) <= things
 }

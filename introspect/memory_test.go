@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
@@ -33,11 +34,13 @@ var tenantID = storage.NewTenantID(today)
 
 // packed is what is remembered of a token.
 func (s *Server) packed(t testing.TB, found *storage.LiveToken) entry {
-	answer, err := encode(s.describe(demoAPI(), found, found.Scopes))
-	e := live{
-		mark: 1 << 40, until: until(found), on: s.memory.on(found), tenant: found.Life.TenantID, slug: found.Life.TenantSlug, answer: answer,
-	}.pack()
-	if err != nil || e == nil {
+	c := s.ofToken(found)
+	answer, err := encode(s.describe(demoAPI(), c, found.Scopes))
+	on, ok := s.memory.on(c)
+	e := entry{packed: live{
+		mark: 1 << 40, until: c.until(), on: on, tenant: found.Life.TenantID, slug: found.Life.TenantSlug, answer: answer,
+	}.pack()}
+	if err != nil || !ok || e.none() {
 		t.Fatal("not packed", err)
 	}
 	return e
@@ -46,11 +49,11 @@ func (s *Server) packed(t testing.TB, found *storage.LiveToken) entry {
 func TestEntryGivesBackWhatWasPacked(t *testing.T) {
 	s := New(Config{Issuer: "https://auth.example.com"})
 	found := codeFlow(1)
-	answer, err := encode(s.describe(demoAPI(), found, found.Scopes))
+	answer, err := encode(s.describe(demoAPI(), s.ofToken(found), found.Scopes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := s.packed(t, found)
+	e := s.packed(t, found).packed
 	id, slug := e.tenant()
 	if string(e.answer()) != string(answer) || string(id) != string(tenantID) || string(slug) != "acme" {
 		t.Errorf("%s %s %s", e.answer(), id, slug)
@@ -58,7 +61,8 @@ func TestEntryGivesBackWhatWasPacked(t *testing.T) {
 	if e.mark() != 1<<40 || e.until() != today.Add(time.Hour).UnixMilli() {
 		t.Errorf("mark %d, until %d", e.mark(), e.until())
 	}
-	if d := cmp.Diff(s.memory.on(found), e.cells()); d != "" {
+	on, _ := s.memory.on(s.ofToken(found))
+	if d := cmp.Diff(on, e.cells()); d != "" {
 		t.Error(d)
 	}
 	for tenant, want := range map[string]bool{"acme": true, string(tenantID): true, "": false, "acm": false, "acme\"": false, "globex": false} {
@@ -107,15 +111,17 @@ func TestEntryHangsOnEverything(t *testing.T) {
 		cell(storage.ChangeGrant, tenantID, string(found.Grant)):                               "grant",
 		cell(storage.ChangeConsent, tenantID, storage.ConsentChange(found.User, found.Client)): "consent",
 	}
-	for _, c := range m.on(found) {
+	on, ok := m.on((&Server{}).ofToken(found))
+	for _, c := range on {
 		delete(want, c)
 	}
-	if len(want) != 0 {
+	if len(want) != 0 || !ok {
 		t.Errorf("does not hang on %v", want)
 	}
 	found.User, found.Session, found.Grant, found.Connection = "", "", "", ""
 	tenant := 0
-	for _, c := range m.on(found) {
+	on, _ = m.on((&Server{}).ofToken(found))
+	for _, c := range on {
 		if c == cell(storage.ChangeTenant, "", string(tenantID)) {
 			tenant++
 		}
@@ -134,7 +140,7 @@ const maxPerToken = 640
 func TestMemoryPerToken(t *testing.T) {
 	const entries = 100_000
 	s := New(Config{Issuer: "https://auth.example.com"})
-	answer := len(s.packed(t, codeFlow(1)).answer())
+	answer := len(s.packed(t, codeFlow(1)).packed.answer())
 	before := heap()
 	m := newMemory(s.memory.node, (overhead+576)*entries)
 	for n := range entries {
@@ -152,6 +158,40 @@ func TestMemoryPerToken(t *testing.T) {
 		t.Errorf("%.0f bytes, want %d at most", took, maxPerToken)
 	}
 	if took > weight*1.05 || took < weight*0.85 {
+		t.Errorf("an entry is said to weigh %.0f bytes, and takes %.0f", weight, took)
+	}
+	runtime.KeepAlive(m)
+}
+
+// The same of API keys.
+func TestMemoryPerKey(t *testing.T) {
+	const entries = 50_000
+	s := New(Config{Issuer: "https://auth.example.com"})
+	before := heap()
+	m := newMemory(s.memory.node, 1250*entries)
+	u := newUses(nil)
+	for n := range entries {
+		id := storage.NewKeyID(today)
+		c := &credential{under: id, key: &storage.LiveKey{APIKey: storage.APIKey{ID: id, Owner: storage.NewUserID(today), CreatedAt: today}},
+			life: storage.Life{TenantID: tenantID, TenantSlug: "acme"}, rules: rulesOf([]string{"192.0.2.0/24"}, true, limit.Rate{}),
+			owner: storage.User{Email: fmt.Sprintf("somebody%07d@acme.test", n)}}
+		answer, err := encode(s.describe(demoAPI(), c, []string{"monitor:read", "alert:write"}))
+		on, ok := m.on(c)
+		e := entry{key: c.keyed(), packed: live{mark: 1, until: c.until(), on: on, tenant: tenantID, slug: "acme", answer: answer}.pack()}
+		if err != nil || !ok || e.none() {
+			t.Fatal("not packed", err)
+		}
+		for _, ip := range []string{"192.0.2.1", "192.0.2.2"} {
+			u.count(e.key, "demo-api", question{now: today, ip: string([]byte(ip)), scope: "monitor:read"})
+		}
+		m.answers.Set(keyOf(codeRef(n), 1), e)
+	}
+	u.take()
+	m.answers.CleanUp()
+	took := float64(heap()-before) / entries
+	weight := float64(m.answers.WeightedSize()) / entries
+	t.Logf("%.0f bytes for each key; said to be %.0f", took, weight)
+	if took > weight*1.05 || took < weight*0.75 {
 		t.Errorf("an entry is said to weigh %.0f bytes, and takes %.0f", weight, took)
 	}
 	runtime.KeepAlive(m)

@@ -25,12 +25,13 @@ type metrics struct {
 	active                          [fromOther + 1]prometheus.Counter
 	inactive, refused               prometheus.Counter
 	limited, throttled, unavailable prometheus.Counter
+	keyLimited                      prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, m *memory) metrics {
 	answers := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "watchgate_introspection_answers_total",
-		Help: "Answers of /oauth2/introspect and of what asks like it: hit (active, from memory), joined (active, from another caller's statement), miss (active, from the store), inactive, refused (the caller may not ask), limited (it asks too often), throttled (too many wrong credentials from its address), unavailable (nobody could tell).",
+		Help: "Answers of /oauth2/introspect and of what asks like it: hit (active, from memory), joined (active, from another caller's statement), miss (active, from the store), inactive, refused (the caller may not ask), limited (it asks too often), key_limited (an API key is over its rate), throttled (too many wrong credentials from its address), unavailable (nobody could tell).",
 	}, []string{"result"})
 	if reg != nil {
 		reg.MustRegister(answers, cacheBytes(m), cacheEntries(m), cacheEvictions(m))
@@ -38,7 +39,7 @@ func newMetrics(reg prometheus.Registerer, m *memory) metrics {
 	of := func(result string) prometheus.Counter { return answers.WithLabelValues(result) }
 	return metrics{
 		active:   [...]prometheus.Counter{fromStore: of("miss"), fromMemory: of("hit"), fromOther: of("joined")},
-		inactive: of("inactive"), refused: of("refused"), limited: of("limited"), throttled: of("throttled"), unavailable: of("unavailable"),
+		inactive: of("inactive"), refused: of("refused"), limited: of("limited"), keyLimited: of("key_limited"), throttled: of("throttled"), unavailable: of("unavailable"),
 	}
 }
 
@@ -74,6 +75,8 @@ func (m *metrics) count(v verdict, err error) {
 	switch status := web.AsError(err).Status; {
 	case status == http.StatusServiceUnavailable:
 		m.unavailable.Inc()
+	case errors.Is(err, errKeyRate):
+		m.keyLimited.Inc()
 	case errors.Is(err, errFailures):
 		m.throttled.Inc()
 	case status == http.StatusTooManyRequests:

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/watchgate/watchgate/internal/clientauth"
-	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -20,11 +19,8 @@ func (s *Server) quick(r *http.Request, body []byte) (web.QuickAnswer, bool) {
 		return web.QuickAnswer{}, false
 	}
 	now := s.cfg.Now()
-	ref, err := token.Parse(token.Access, f.token)
-	if err != nil {
-		return web.QuickAnswer{}, false
-	}
-	if !s.memory.node.Held() {
+	about := s.subjectOf(f.token)
+	if about.form == formless || !s.memory.node.Held() {
 		return web.QuickAnswer{}, false
 	}
 	a := s.memory.knownAsker(f.caller, now)
@@ -35,22 +31,25 @@ func (s *Server) quick(r *http.Request, body []byte) (web.QuickAnswer, bool) {
 	if !ok {
 		return web.QuickAnswer{}, false
 	}
-	e := s.memory.knownAnswer(keyOf(ref, class), now)
-	if e == nil || f.tenant != "" && !e.is(f.tenant) || !s.roomy(a.rs.ID) {
+	e := s.memory.knownAnswer(keyOf(about.ref, class), now)
+	if e.none() || f.tenant != "" && !e.packed.is(f.tenant) || !s.roomy(a.rs.ID) {
+		return web.QuickAnswer{}, false
+	}
+	if e.key != nil && !s.spendQuickly(r.Context(), a.rs.ID, e.key, question{now: now, scope: f.scope, ip: f.ip, proto: f.proto}) {
 		return web.QuickAnswer{}, false
 	}
 	s.metrics.active[fromMemory].Inc()
-	id, _ := e.tenant()
-	return web.QuickAnswer{Body: e.answer(), Caller: string(a.rs.ID), Tenant: string(id)}, true
+	id, _ := e.packed.tenant()
+	return web.QuickAnswer{Body: e.packed.answer(), Caller: string(a.rs.ID), Tenant: string(id)}, true
 }
 
 // plainForm is a form of which there is one reading, whoever reads it: known
 // parameters, each once and with a value, of printable ASCII and nothing encoded.
 // All but the scope, which often has a space, and a colon that need not be encoded
-// and often is.
+// and often is, as an address of IPv6 has.
 type plainForm struct {
-	token, tenant, scope, hint string
-	caller                     caller
+	token, tenant, scope, hint, ip, proto string
+	caller                                caller
 }
 
 // readPlain reads a form, or says false.
@@ -73,7 +72,7 @@ func (f *plainForm) set(name, value string) bool {
 	if to == nil || *to != "" {
 		return false
 	}
-	if name == "scope" {
+	if name == "scope" || name == "ip" {
 		*to = decoded(value)
 	} else if isPlain(value) {
 		*to = value
@@ -90,6 +89,10 @@ func (f *plainForm) parameter(name string) *string {
 		return &f.tenant
 	case "scope":
 		return &f.scope
+	case "ip":
+		return &f.ip
+	case "proto":
+		return &f.proto
 	case "token_type_hint":
 		return &f.hint
 	case "client_id":
@@ -111,8 +114,8 @@ func isPlain(s string) bool {
 	return s != ""
 }
 
-// decoded undoes the form encoding of a scope parameter; "": it is more than
-// printable ASCII, or too long to be worth it.
+// decoded undoes the form encoding of a parameter; "": it is more than printable
+// ASCII, or too long to be worth it.
 func decoded(s string) string {
 	if isPlain(s) {
 		return s

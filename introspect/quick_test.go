@@ -124,11 +124,20 @@ var questions = map[string]bool{
 	"token=TOKEN%0A":                                           false,
 	"token=+TOKEN":                                             false,
 	"token=TOKEN&scope=" + strings.Repeat("monitor:read+", 50): false,
-	"token=":       false,
-	"token":        false,
-	"":             false,
-	"tenant=acme":  false,
-	"token=TOKEN=": false,
+	"token=":                                false,
+	"token":                                 false,
+	"":                                      false,
+	"tenant=acme":                           false,
+	"token=TOKEN=":                          false,
+	"token=TOKEN&ip=192.0.2.1&proto=https":  true,
+	"token=TOKEN&ip=2001%3Adb8%3A%3A1":      true,
+	"token=TOKEN&ip=2001:db8::1&proto=http": true,
+	"token=TOKEN&ip=nowhere":                true,
+	"token=TOKEN&ip=":                       false,
+	"token=TOKEN&ip=192.0.2.1&ip=192.0.2.1": false,
+	"token=TOKEN&ip=192.0.2.1%00":           false,
+	"token=TOKEN&proto=http%73":             false,
+	"token=TOKEN&proto=https&proto=http":    false,
 }
 
 // spell writes a question.
@@ -183,6 +192,39 @@ func TestQuickCredentials(t *testing.T) {
 	two.Header.Add("Authorization", plainBasic("demo-api:"+secret))
 	if _, ok := w.server.Quick(two, []byte("token="+s)); ok {
 		t.Error("two Authorization headers")
+	}
+}
+
+// Keys, with rules and without, are answered the quick way as tokens are.
+func TestQuickAnswersAboutKeysAreThoseOfTheUsualWay(t *testing.T) {
+	w := keyWorld(t)
+	for _, s := range []string{w.key(), w.key(profiled("huge"))} {
+		for _, scope := range []string{"", "monitor:read", "alert:write monitor:read"} {
+			w.ask(url.Values{"token": {s}, "scope": {scope}})
+		}
+		for question, want := range questions {
+			if got := w.same(plainBasic("demo-api:"+secret), spell(question, s)); got != want {
+				t.Errorf("%s: from memory: %v, want %v", question, got, want)
+			}
+		}
+	}
+	s := w.key(profiled("https"), listed("192.0.2.0/24"))
+	w.ask(url.Values{"token": {s}, "ip": {"192.0.2.1"}, "proto": {"https"}})
+	for question, want := range map[string]bool{
+		"token=TOKEN&ip=192.0.2.9&proto=https":                  true,
+		"token=TOKEN&ip=192.0.2.9&proto=http":                   false,
+		"token=TOKEN&ip=192.0.2.9":                              false,
+		"token=TOKEN&proto=https":                               false,
+		"token=TOKEN&ip=192.0.3.9&proto=https":                  false,
+		"token=TOKEN&ip=192.0.2.9&proto=https&tenant=globex":    false,
+		"token=TOKEN&ip=192.0.2.9&proto=https&tenant=acme":      true,
+		"token=TOKEN&ip=%3A%3Affff%3A192.0.2.9&proto=https":     true,
+		"token=TOKEN&ip=192.0.2.9&ip=192.0.3.9&proto=https":     false,
+		"token=TOKEN&ip=192.0.2.9&proto=https&scope=never:seen": false,
+	} {
+		if got := w.same(plainBasic("demo-api:"+secret), spell(question, s)); got != want {
+			t.Errorf("%s: from memory: %v, want %v", question, got, want)
+		}
 	}
 }
 
@@ -263,38 +305,67 @@ func (u *reusable) serve(h http.Handler) {
 }
 
 // busyEdge is a deployment with everything on that a production server has on:
-// metrics, limits, clocks.
-func busyEdge(t testing.TB) (*world, *reusable) {
+// metrics, limits, clocks, API keys. issue makes what is asked about.
+func busyEdge(t testing.TB, issue func(*world) string, more string) (*world, *reusable) {
 	w := newWorld(t)
 	reg := prometheus.NewRegistry()
-	limits := introspect.DefaultLimits()
-	limits.PerSecond = 100_000_000 // one that a benchmark does not reach
-	w.remember(introspect.Config{Store: w.store, Limits: limits, Registerer: reg})
+	cfg, _ := w.withKeys(nil)
+	cfg.Limits, cfg.Registerer = introspect.DefaultLimits(), reg
+	cfg.Limits.PerSecond = 100_000_000 // one that a benchmark does not reach
+	w.remember(cfg)
 	w.mux = web.NewMux(web.Config{Log: w.logger(), Registerer: reg, Hosts: []string{"example.com"}})
 	w.server.Mount(w.mux)
-	s := w.issueBound()
-	u := newReusable(plainBasic("demo-api:"+secret), "token="+s+"&tenant=acme&scope=monitor%3Aread")
+	u := newReusable(plainBasic("demo-api:"+secret), "token="+issue(w)+"&tenant=acme&scope=monitor%3Aread"+more)
 	u.serve(w.mux)
 	return w, u
 }
 
+const fromHere = "&ip=192.0.2.1&proto=https"
+
+// aToken hangs on all that a token can hang on.
+func aToken(w *world) string { return w.issueBound() }
+
+func aKey(w *world) string { return w.key() }
+
+// aBoundKey has every rule that a key can have.
+func aBoundKey(w *world) string {
+	return w.key(profiled("huge"), listed("198.51.100.0/24", "192.0.2.0/24"))
+}
+
 func TestWarmIntrospectionAllocatesLittle(t *testing.T) {
-	w, u := busyEdge(t)
-	before := w.statements.Load()
-	n := testing.AllocsPerRun(1000, func() { u.serve(w.mux) })
-	if w.statements.Load() != before || u.n < 300 {
-		t.Fatalf("not from memory: %d bytes", u.n)
+	warm := func(issue func(*world) string, more string) float64 {
+		w, u := busyEdge(t, issue, more)
+		before := w.statements.Load()
+		n := testing.AllocsPerRun(1000, func() { u.serve(w.mux) })
+		if w.statements.Load() != before || u.n < 300 {
+			t.Fatalf("not from memory: %d bytes", u.n)
+		}
+		return n
 	}
+	n := warm(aToken, "")
 	t.Logf("%v allocations", n)
 	if n > 10 {
 		t.Errorf("%v allocations, want 10 at most", n)
+	}
+	for name, k := range map[string]float64{"key": warm(aKey, ""), "key, from an address": warm(aKey, fromHere), "bound key": warm(aBoundKey, fromHere)} {
+		if k > n {
+			t.Errorf("%s: %v allocations, and %v for a token", name, k, n)
+		}
 	}
 }
 
 // BenchmarkWarmIntrospection is all that is ours of an answer from memory: the
 // edge, the caller's authentication, the cells, limits and metrics.
-func BenchmarkWarmIntrospection(b *testing.B) {
-	w, u := busyEdge(b)
+func BenchmarkWarmIntrospection(b *testing.B) { benchmarkWarm(b, aToken, "") }
+
+// BenchmarkWarmKey is the same about an API key.
+func BenchmarkWarmKey(b *testing.B) { benchmarkWarm(b, aKey, "") }
+
+// BenchmarkWarmBoundKey is the same about one that has a rate and an allow-list.
+func BenchmarkWarmBoundKey(b *testing.B) { benchmarkWarm(b, aBoundKey, fromHere) }
+
+func benchmarkWarm(b *testing.B, issue func(*world) string, more string) {
+	w, u := busyEdge(b, issue, more)
 	b.ReportAllocs()
 	for b.Loop() {
 		u.serve(w.mux)
@@ -303,7 +374,7 @@ func BenchmarkWarmIntrospection(b *testing.B) {
 
 // BenchmarkUsualIntrospection is the same by the usual way of the edge.
 func BenchmarkUsualIntrospection(b *testing.B) {
-	w, u := busyEdge(b)
+	w, u := busyEdge(b, aToken, "")
 	u.request.Header.Set("Accept", "application/json, */*;q=0.1")
 	b.ReportAllocs()
 	for b.Loop() {

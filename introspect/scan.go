@@ -139,6 +139,17 @@ func (s *Server) scanned(ctx context.Context, w http.ResponseWriter, v verdict) 
 	s.signal(context.WithoutCancel(ctx), v, within)
 }
 
+// guessed is scanned for the deployment's own API, whose answer is written by
+// somebody else.
+func (s *Server) guessed(ctx context.Context, v verdict) {
+	if v.why == "" || !v.guessed() {
+		return
+	}
+	if within, signal := s.scans.count(v.rs.ID, v.question.now); signal {
+		s.signal(context.WithoutCancel(ctx), v, within)
+	}
+}
+
 // signal counts, logs and records: for a resource server of one tenant in that
 // tenant's trail, for the platform's own in the platform's.
 func (s *Server) signal(ctx context.Context, v verdict, within time.Duration) {

@@ -10,18 +10,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/clientauth"
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 )
 
-// Lookup finds a token, with what its life hangs on, and the resource server
-// that asks, in one statement at most. [storage.IntrospectLookup] is one.
-// storage.ErrNotFound: no such resource server; a nil token: no such token; any
-// other error: no answer.
+// Lookup finds a token or an API key, with what its life hangs on, and the resource
+// server that asks, in one statement at most. [storage.IntrospectLookup] and
+// [storage.KeyLookups] are one. storage.ErrNotFound: no such resource server; nil: no
+// such token or key; any other error: no answer.
 type Lookup interface {
 	Introspect(ctx context.Context, rs storage.ResourceServerID, ref storage.TokenRef) (storage.ResourceServer, *storage.LiveToken, error)
+	IntrospectKey(ctx context.Context, rs storage.ResourceServerID, hash [32]byte) (storage.ResourceServer, *storage.LiveKey, error)
 }
 
 // Callers finds the resource server that asks about something that is no token.
@@ -51,6 +54,14 @@ type Config struct {
 	Log    *slog.Logger     // what could not be recorded; nil: nowhere
 	Signer Signer           // signs answers (RFC 9701); nil: there are no signed ones
 	Limits Limits           // the zero value has none; see [DefaultLimits]
+	// Keys knows API keys; nil: there are none.
+	Keys Keys
+	// Catalogue says what scopes imply and what roles permit; nil: nothing is implied,
+	// and no role restricts.
+	Catalogue *catalogue.Catalogue
+	// KeyLimits counts how often keys are used whose profile has a rate; nil: no key
+	// has one.
+	KeyLimits *limit.Limiter
 	// Node says what may be trusted of that which is remembered; nil: nothing is
 	// remembered, and each question costs one statement.
 	Node *coherence.Node
@@ -73,6 +84,7 @@ type Server struct {
 	memory   *memory
 	flights  *flights
 	metrics  metrics
+	uses     *uses
 }
 
 // New returns a Server.
@@ -87,7 +99,7 @@ func New(cfg Config) *Server {
 	return &Server{
 		memory: m, flights: newFlights(), metrics: newMetrics(cfg.Registerer, m),
 		cfg: cfg, known: newRecent(), recorded: audit.NewLimiter(), crossed: audit.NewLimiter(), seed: maphash.MakeSeed(),
-		limits: newLimits(cfg.Limits, cfg.Now), scans: newScans(cfg.Registerer),
+		limits: newLimits(cfg.Limits, cfg.Now), scans: newScans(cfg.Registerer), uses: newUses(cfg.Registerer),
 	}
 }
 
@@ -123,6 +135,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.ask(r.Context(), caller, question{
 		now: s.cfg.Now(), token: form.Get("token"),
 		tenant: form.Get("tenant"), tenantBlank: form.Blank["tenant"], scope: form.Get("scope"),
+		ip: form.Get("ip"), proto: form.Get("proto"),
 	})
 	if err != nil {
 		return err

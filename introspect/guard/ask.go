@@ -46,7 +46,7 @@ func newTransport(dial time.Duration) *http.Transport {
 // reply is what a question got.
 type reply struct {
 	principal *Principal // nil: the token is not active
-	err       error      // an *UnavailableError, or nil
+	err       error      // an *UnavailableError, a *RateLimitError, or nil
 	attempts  int
 	cached    bool
 }
@@ -58,21 +58,21 @@ func (g *Guard) send(ctx context.Context, q question, token string) reply {
 		return reply{principal: p, cached: true}
 	}
 	form := url.Values{"token": {token}}
-	if q.tenant != "" {
-		form.Set("tenant", q.tenant)
+	for name, value := range map[string]string{"tenant": q.tenant, "ip": q.ip, "proto": q.proto} {
+		if value != "" {
+			form.Set(name, value)
+		}
 	}
 	body := form.Encode()
 	for attempt := 1; ; attempt++ {
 		asked := g.cfg.Now() // before it is sent: an answer is as old as its question
 		p, err := g.attempt(ctx, body)
 		if err == nil {
-			if g.cache != nil && p != nil {
-				g.cache.put(q, p, asked)
-			}
+			g.keep(q, p, asked)
 			return reply{principal: p, attempts: attempt}
 		}
 		if !err.again || attempt > g.cfg.Retries || !pause(ctx, attempt) {
-			return reply{err: &err.UnavailableError, attempts: attempt}
+			return reply{err: err.error, attempts: attempt}
 		}
 	}
 }
@@ -92,11 +92,11 @@ func pause(ctx context.Context, attempt int) bool {
 
 // failure is an attempt without an answer. Again: another one may get one.
 type failure struct {
-	UnavailableError
+	error // an *UnavailableError or a *RateLimitError
 	again bool
 }
 
-func failed(again bool, cause error) *failure { return &failure{*unavailable(cause), again} }
+func failed(again bool, cause error) *failure { return &failure{unavailable(cause), again} }
 
 // attempt is one request. The transport is used without an http.Client, and so
 // without redirects: neither token nor secret goes where the configuration does not
@@ -133,9 +133,7 @@ func (g *Guard) read(resp *http.Response, body []byte) (*Principal, *failure) {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		f := failed(resp.StatusCode >= 500, causeOf(resp))
-		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), g.cfg.Now())
-		return nil, f
+		return nil, g.refused(resp)
 	case err != nil || kind != "application/json":
 		return nil, failed(false, errors.New("the answer is not application/json"))
 	case len(body) > maxAnswer:
@@ -147,6 +145,20 @@ func (g *Guard) read(resp *http.Response, body []byte) (*Principal, *failure) {
 	}
 	return p, nil
 }
+
+// refused is a status other than 200: of an API key that is used too often, or of
+// this API's own question.
+func (g *Guard) refused(resp *http.Response) *failure {
+	wait := retryAfter(resp.Header.Get("Retry-After"), g.cfg.Now())
+	policy := resp.Header.Values("RateLimit-Policy")
+	if resp.StatusCode == http.StatusTooManyRequests && len(policy) == 1 && !strings.Contains(policy[0], ",") && namesPolicy(resp.Header, keyPolicy) {
+		return &failure{error: &RateLimitError{RetryAfter: wait, Policy: policy[0], Limit: resp.Header.Get("RateLimit")}}
+	}
+	return &failure{&UnavailableError{Cause: causeOf(resp), RetryAfter: wait}, resp.StatusCode >= 500}
+}
+
+// keyPolicy is the rate limit of an API key, as Watchgate names it.
+const keyPolicy = `"key"`
 
 // failuresPolicy is the rate limit of an address from which too many wrong
 // credentials came, as Watchgate names it.
@@ -191,6 +203,8 @@ type answer struct {
 	Expires  int64           `json:"exp"`
 	AuthTime int64           `json:"auth_time"`
 	ACR      string          `json:"acr"`
+	Type     string          `json:"token_type"`
+	KeyID    string          `json:"key_id"`
 	AMR      []string        `json:"amr"`
 	Bound    json.RawMessage `json:"cnf"` // to a key, RFC 7800
 }
@@ -216,7 +230,7 @@ func (g *Guard) describe(body []byte) (*Principal, error) {
 	return &Principal{
 		Subject: a.Subject, Username: a.Username, ClientID: a.ClientID, Tenant: a.Tenant, TenantID: a.TenantID,
 		Scopes: strings.Fields(a.Scope), TokenID: a.TokenID, ExpiresAt: instant(a.Expires), AuthTime: instant(a.AuthTime),
-		ACR: a.ACR, AMR: a.AMR,
+		ACR: a.ACR, AMR: a.AMR, TokenType: a.Type, KeyID: a.KeyID,
 	}, nil
 }
 

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// maxToken bounds an access token, in bytes: a longer one is nobody's, and is not
+// maxToken bounds a token or key, in bytes: a longer one is nobody's, and is not
 // hashed, sent or kept.
 const maxToken = 4 << 10
 
 // Bearer returns the token of an Authorization header (RFC 6750 section 2.1).
-// Query and body are not looked at: what is in a URL is in logs.
+// Nothing else is looked at; see [Guard.Credential].
 //
 // ErrNoCredential: there is no such header, or it is of another scheme.
 // ErrInvalidRequest: it is malformed or repeated. ErrInvalidToken: the token is
@@ -24,10 +24,14 @@ func Bearer(h http.Header) (string, error) {
 		return "", ErrInvalidRequest
 	}
 	scheme, rest, _ := strings.Cut(values[0], " ")
-	token := strings.TrimLeft(rest, " ")
-	switch {
-	case !strings.EqualFold(scheme, "Bearer"):
+	if !strings.EqualFold(scheme, "Bearer") {
 		return "", ErrNoCredential
+	}
+	return wellPresented(strings.TrimLeft(rest, " "))
+}
+
+func wellPresented(token string) (string, error) {
+	switch {
 	case len(token) > maxToken:
 		return "", ErrInvalidToken
 	case !b64token(token):

@@ -32,9 +32,27 @@ type Config struct {
 	// ResourceMetadata is the URL of this API's protected resource metadata, for the
 	// challenge's resource_metadata parameter (RFC 9728 section 5.1). Default: none.
 	ResourceMetadata string
+	// Errors are this API's own words for why a call is refused. Default: none.
+	Errors ErrorCodes
 	// NotFound answers calls on a tenant that the token is not for. Let it be what
 	// answers paths that do not exist. Default: 404 with a JSON body.
 	NotFound http.Handler
+
+	// APIKeyHeader lets API keys be in the header X-API-Key, too. Both headers in one
+	// call are 400. Default: X-API-Key is not looked at.
+	APIKeyHeader bool
+	// RequireHTTPS refuses calls over plain HTTP: 403, error "https_required". They are
+	// not redirected, which would have the next one send its credential in the clear
+	// as well, and nobody is asked about it.
+	RequireHTTPS bool
+	// ClientIP is the caller's address, "ip" or "ip:port", for API keys that are good
+	// from some addresses only. An API behind a proxy reads it from the header that
+	// its own proxy sets, and from nothing that a stranger can. Default: RemoteAddr.
+	ClientIP func(*http.Request) string
+	// Proto is how the caller came: "https", or "http". An API behind a proxy that
+	// ends TLS reads it from the header that this proxy sets. Default: by the
+	// request's TLS. Anything but https counts as http.
+	Proto func(*http.Request) string
 
 	// Cache keeps active answers for a short time. The zero value keeps none: then
 	// what is revoked is refused from that moment on.
@@ -69,7 +87,17 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Cache is for how long, and how many, active answers are kept.
+// ErrorCodes are an API's own error codes. Each becomes the member "code" of the
+// refusals of its kind; "error" stays that of RFC 6750.
+type ErrorCodes struct {
+	Unauthenticated string // of 401; blank: no such member
+	Forbidden       string // of 403; blank: no such member
+}
+
+// Cache is for how long, and how many, active answers are kept: those about access
+// tokens. An answer about an API key serves one call. It depends on where the call
+// came from, and each one counts against the key's rate, so that an answer that is
+// used again would let in who may not, or more often than the key may.
 type Cache struct {
 	// MaxAge is how old an answer may be when it is used: for so long a token that
 	// was revoked, or whose user was suspended, can go on working here. 0 keeps
@@ -134,6 +162,7 @@ func (c Config) check() error {
 		{c.ClientID == "", "ClientID is missing"},
 		{c.Secret == "", "Secret is missing"},
 		{!quotable(c.Realm), "Realm has characters other than printable ASCII, or a quote or a backslash"},
+		{!quotable(c.Errors.Unauthenticated) || !quotable(c.Errors.Forbidden), "Errors have characters other than printable ASCII, or a quote or a backslash"},
 		{!quotable(c.ResourceMetadata), "ResourceMetadata is not a URL in ASCII"},
 		{c.AttemptTimeout < 0 || c.Timeout < 0, "a timeout is negative"},
 		{c.Cache.MaxAge < 0 || c.Cache.MaxAge > maxCacheAge, "Cache.MaxAge is not within 0 and 60 s"},

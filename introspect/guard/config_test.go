@@ -112,6 +112,11 @@ func TestErrorsCarryWhatTheyAreAbout(t *testing.T) {
 	}
 }
 
+// observed notes decisions.
+func observed(into *[]guard.Decision) func(context.Context, guard.Event) {
+	return func(_ context.Context, ev guard.Event) { *into = append(*into, ev.Decision) }
+}
+
 // TestEveryDecisionIsObservedOnce, by the middleware and by Check, with what it cost.
 func TestEveryDecisionIsObservedOnce(t *testing.T) {
 	e := newEndpoint(t, says(active(nil)))

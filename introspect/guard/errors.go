@@ -10,10 +10,14 @@ import (
 // Why a call is not allowed. Use errors.Is; none of their texts is meant for the
 // caller of an API.
 var (
-	// ErrNoCredential: there is no bearer token. 401 without an error code.
+	// ErrNoCredential: there is no bearer token, and no API key. 401 without an error
+	// code.
 	ErrNoCredential = errors.New("guard: no access token")
-	// ErrInvalidRequest: the Authorization header is malformed or repeated. 400.
-	ErrInvalidRequest = errors.New("guard: the Authorization header is malformed or repeated")
+	// ErrInvalidRequest: the credential is malformed, there are two, or it is in the
+	// query or in a cookie. 400.
+	ErrInvalidRequest = errors.New("guard: the credential is malformed, repeated or in the wrong place")
+	// ErrHTTPSRequired: the call came over plain HTTP. 403.
+	ErrHTTPSRequired = errors.New("guard: HTTPS is required")
 	// ErrInvalidToken: the token is not active, whatever the reason. 401.
 	ErrInvalidToken = errors.New("guard: the access token is not active")
 	// ErrOtherTenant: the token is good, and not for this tenant. 404.
@@ -22,6 +26,9 @@ var (
 	ErrInsufficientScope = errors.New("guard: the access token lacks a scope")
 	// ErrInsufficientAuthentication is what every [AuthenticationError] is. 401.
 	ErrInsufficientAuthentication = errors.New("guard: the authentication is too old or too weak")
+	// ErrRateLimited is what every [RateLimitError] is: the API key is good, and was
+	// used too often. 429.
+	ErrRateLimited = errors.New("guard: the API key is over its rate")
 	// ErrUnavailable is what every [UnavailableError] is: nobody can tell. 503.
 	ErrUnavailable = errors.New("guard: the access token cannot be checked")
 	// ErrOwnCredentials: Watchgate refuses the guard's own ClientID and Secret, or
@@ -55,6 +62,21 @@ func (e *AuthenticationError) Error() string {
 
 // Unwrap returns ErrInsufficientAuthentication.
 func (e *AuthenticationError) Unwrap() error { return ErrInsufficientAuthentication }
+
+// RateLimitError says when an API key may be used again. It is [ErrRateLimited].
+type RateLimitError struct {
+	RetryAfter time.Duration // at least 1 s
+	// Policy and Limit are the RateLimit-Policy and RateLimit headers
+	// (draft-ietf-httpapi-ratelimit-headers sections 3 and 4).
+	Policy, Limit string
+}
+
+func (e *RateLimitError) Error() string {
+	return fmt.Sprintf("%v for %v", ErrRateLimited, e.RetryAfter)
+}
+
+// Unwrap returns ErrRateLimited.
+func (e *RateLimitError) Unwrap() error { return ErrRateLimited }
 
 // UnavailableError says why there is no answer. It is [ErrUnavailable], and its
 // cause: context.Canceled when the caller went away, [ErrOwnCredentials] when

@@ -18,6 +18,8 @@ const (
 	OtherTenant                Decision = "other_tenant"
 	InsufficientScope          Decision = "insufficient_scope"
 	InsufficientAuthentication Decision = "insufficient_authentication"
+	HTTPSRequired              Decision = "https_required"
+	RateLimited                Decision = "rate_limited"
 	Unavailable                Decision = "unavailable"
 	// Canceled: the caller went away before there was an answer.
 	Canceled Decision = "canceled"
@@ -47,7 +49,9 @@ var decisions = []struct {
 	{ErrInsufficientScope, InsufficientScope},
 	{ErrOtherTenant, OtherTenant},
 	{ErrInsufficientAuthentication, InsufficientAuthentication},
+	{ErrRateLimited, RateLimited},
 	{ErrInvalidRequest, InvalidRequest},
+	{ErrHTTPSRequired, HTTPSRequired},
 	{context.Canceled, Canceled},
 	{ErrUnavailable, Unavailable},
 }

@@ -49,6 +49,9 @@ func (g *Guard) GoString() string { return g.String() }
 func (g *Guard) Check(ctx context.Context, token string, need Need) (Principal, error) {
 	began := g.begin()
 	r := reply{err: wellFormed(token)}
+	if g.cfg.RequireHTTPS && plainProto(need.Proto) != "https" {
+		r.err = ErrHTTPSRequired
+	}
 	if r.err == nil {
 		r = g.decide(ctx, token, &need)
 	}
@@ -68,7 +71,7 @@ func (g *Guard) Check(ctx context.Context, token string, need Need) (Principal, 
 // need. Watchgate counts the string as a guess like any other (token scanning), so
 // that it is no health check to repeat every second.
 func (g *Guard) Ping(ctx context.Context) error {
-	r := g.ask(ctx, "ping", "")
+	r := g.ask(ctx, "ping", "", &Need{})
 	if r.err == nil && r.principal != nil {
 		return unavailable(errors.New("the endpoint calls everything active"))
 	}
@@ -120,13 +123,13 @@ func (g *Guard) holder(ctx context.Context, token string, need *Need) reply {
 	if !anyTenant && !nameable(need.Tenant) {
 		return reply{err: ErrOtherTenant}
 	}
-	r := g.ask(ctx, token, need.Tenant)
+	r := g.ask(ctx, token, need.Tenant, need)
 	switch {
 	case r.err != nil:
 	case r.principal == nil && anyTenant:
 		r.err = ErrInvalidToken
 	case r.principal == nil:
-		return g.elsewhere(ctx, token, need.Tenant, r.attempts)
+		return g.elsewhere(ctx, token, need, r.attempts)
 	case !anyTenant && !r.principal.of(need.Tenant):
 		// A server that does not know tenant= must not open one tenant to another.
 		r.err = ErrOtherTenant
@@ -137,8 +140,9 @@ func (g *Guard) holder(ctx context.Context, token string, need *Need) reply {
 // elsewhere tells a dead token from one that is good for another tenant, by a
 // question without one. It never allows anything, and whoever holds the token
 // learns no more than that it is good.
-func (g *Guard) elsewhere(ctx context.Context, token, tenant string, attempts int) reply {
-	r := g.ask(ctx, token, "")
+func (g *Guard) elsewhere(ctx context.Context, token string, need *Need, attempts int) reply {
+	tenant := need.Tenant
+	r := g.ask(ctx, token, "", need)
 	r.attempts += attempts
 	switch {
 	case r.err != nil:
@@ -164,27 +168,46 @@ func nameable(tenant string) bool {
 	return len(tenant) <= maxTenant && scopeToken(tenant)
 }
 
-// ask finds out what a token is good for; the reply's error is an
-// [UnavailableError], and its principal nil when the token is not active.
-func (g *Guard) ask(ctx context.Context, token, tenant string) reply {
-	q := question{digest: digest(token), tenant: tenant}
+// ask finds out what a token is good for where the call came from; the reply's error
+// is an [UnavailableError] or a [RateLimitError], and its principal nil when the token
+// is not active.
+func (g *Guard) ask(ctx context.Context, token, tenant string, need *Need) reply {
+	q := question{digest: digest(token), tenant: tenant, key: isKey(token)}
 	if p := g.kept(&q); p != nil {
 		return reply{principal: p, cached: true}
 	}
+	q.ip, q.proto = g.origin(need)
 	return g.askAnew(ctx, q, token)
 }
 
 func (g *Guard) askAnew(ctx context.Context, q question, token string) reply {
+	if q.key {
+		ctx, cancel := context.WithTimeout(ctx, g.cfg.Timeout)
+		defer cancel()
+		return g.send(ctx, q, token)
+	}
 	return g.lanes.do(ctx, g.cfg.Timeout, q, func(ctx context.Context) reply { return g.send(ctx, q, token) })
 }
 
 // kept returns what the cache knows about a question, or nil.
 func (g *Guard) kept(q *question) *Principal {
-	if g.cache == nil {
+	if g.cache == nil || q.key {
 		return nil
 	}
 	return g.cache.get(q, g.cfg.Now())
 }
+
+// keep is for later calls. A key's answer is for one call: see question.
+func (g *Guard) keep(q question, p *Principal, asked time.Time) {
+	if g.cache != nil && p != nil && !q.key && p.TokenType != apiKey && p.KeyID == "" {
+		q.ip, q.proto = "", ""
+		g.cache.put(q, p, asked)
+	}
+}
+
+// apiKey is the token_type of API keys; a token that was made under one has its
+// key_id.
+const apiKey = "api_key"
 
 // digest is what the guard remembers of a token. One of the usual length is hashed
 // where it lies on the stack.

@@ -10,6 +10,11 @@ import (
 type question struct {
 	digest [32]byte // SHA-256 of the token
 	tenant string   // as the call names it; "" for none
+	// ip and proto are where the call came from; "" when it is not known.
+	ip, proto string
+	// key: it has the form of an API key. Each use of a key counts, and what is said
+	// about it holds for where it came from, so that no two calls share an answer.
+	key bool
 }
 
 // patience is how long a call waits for its turn behind the same question of

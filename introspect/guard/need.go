@@ -2,12 +2,13 @@ package guard
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Need is what a call needs of an access token.
+// Need is what a call needs of an access token or an API key.
 type Need struct {
 	// Tenant is the one that the call is for, by slug or id. A blank one is
 	// nobody's: ErrOtherTenant, unless AnyTenant says otherwise.
@@ -24,6 +25,13 @@ type Need struct {
 	MaxAge time.Duration
 	// ACR is what the sign-in must have been, one of these; empty: anything.
 	ACR []string
+
+	// IP is the caller's address and Proto "http" or "https", as this API saw them,
+	// for API keys that are good from some addresses, or over https, only. Blank: not
+	// known, and such keys are not active then. [Guard.Require] fills them in.
+	IP, Proto string
+
+	request *http.Request // instead of IP and Proto; nil: there is none
 }
 
 // Option adds to what [Guard.Require] asks of a token.

@@ -12,16 +12,18 @@ import (
 type Principal struct {
 	Subject  string // sub: the user, or the client when a machine acts for itself
 	Username string // username; blank for a machine
-	ClientID string // client_id: the app that calls
+	ClientID string // client_id: the app that calls; blank for a key that was made without one
 	Tenant   string // tenant: the slug of the token's tenant, which may change
 	TenantID string // tenant_id: the same for ever
 	// Scopes are those that this API registered, in no particular order.
 	Scopes    []string
 	TokenID   string    // jti: for logs; it is no secret
-	ExpiresAt time.Time // exp
+	ExpiresAt time.Time // exp; zero for an API key that never ends
 	AuthTime  time.Time // auth_time: when the user signed in; zero for a machine
 	ACR       string    // acr: how strongly; blank when nobody said
 	AMR       []string  // amr: by which means
+	TokenType string    // token_type: Bearer, or api_key
+	KeyID     string    // key_id: of an API key, which it is in lists; it is no secret
 }
 
 // HasScope reports whether the token holds a scope.
@@ -63,7 +65,7 @@ func (p *Principal) packed() *Principal {
 	for i := range c.Scopes {
 		parts = append(parts, &c.Scopes[i])
 	}
-	parts = append(parts, &c.ACR, &c.Subject, &c.ClientID, &c.Username, &c.TokenID)
+	parts = append(parts, &c.ACR, &c.Subject, &c.ClientID, &c.Username, &c.TokenID, &c.TokenType, &c.KeyID)
 	for i := range c.AMR {
 		parts = append(parts, &c.AMR[i])
 	}

@@ -17,27 +17,42 @@ type refusal struct {
 
 // refusals are those of one gate.
 type refusals struct {
-	noCredential, invalidRequest, invalidToken, scope, authentication refusal
+	noCredential, invalidRequest, invalidToken, https, scope, authentication refusal
 
 	notFound http.Handler
 }
 
 func newRefusals(cfg Config, need Need) refusals {
 	challenge := func(params ...string) []string { return []string{challenge(cfg, params)} }
+	what, where := "access token", "Authorization: Bearer ..."
+	if cfg.APIKeyHeader {
+		what, where = "access token or API key", "Authorization: Bearer ..., or X-API-Key: ..."
+	}
+	unauthenticated, forbidden := code(cfg.Errors.Unauthenticated), code(cfg.Errors.Forbidden)
 	return refusals{
 		// RFC 6750 section 3.1: no error code for who sent no credentials.
 		noCredential: refusal{http.StatusUnauthorized, challenge(),
-			`{"message":"an access token is needed: Authorization: Bearer ..."}`},
+			`{` + unauthenticated + `"message":"an ` + what + ` is needed: ` + where + `"}`},
 		invalidRequest: refusal{http.StatusBadRequest, challenge("error", "invalid_request"),
-			problem("invalid_request", "the Authorization header is malformed or repeated")},
+			problem("", "invalid_request", "one credential, in one header: "+where)},
 		invalidToken: refusal{http.StatusUnauthorized, challenge("error", "invalid_token"),
-			problem("invalid_token", "the access token is not active")},
+			problem(unauthenticated, "invalid_token", "the "+what+" is not active")},
+		https: refusal{http.StatusForbidden, nil,
+			problem(forbidden, "https_required", "use https; what was sent in the clear should be replaced")},
 		scope: refusal{http.StatusForbidden, challenge("error", "insufficient_scope", "scope", need.Scope),
-			problem("insufficient_scope", "the access token lacks a scope")},
+			problem(forbidden, "insufficient_scope", "the "+what+" lacks a scope")},
 		authentication: refusal{http.StatusUnauthorized, challenge(stepUp(need)...),
-			problem("insufficient_user_authentication", "the user has to sign in again, or more strongly")},
+			problem(unauthenticated, "insufficient_user_authentication", "the user has to sign in again, or more strongly")},
 		notFound: cfg.NotFound,
 	}
+}
+
+// code is the member of an API's own code; "" where it has none.
+func code(own string) string {
+	if own == "" {
+		return ""
+	}
+	return `"code":"` + own + `",`
 }
 
 // stepUp is RFC 9470 section 3.
@@ -72,8 +87,8 @@ func challenge(cfg Config, params []string) string {
 	return s.String()
 }
 
-func problem(code, description string) string {
-	return `{"error":"` + code + `","error_description":"` + description + `"}`
+func problem(own, code, description string) string {
+	return `{` + own + `"error":"` + code + `","error_description":"` + description + `"}`
 }
 
 func (s *refusals) write(w http.ResponseWriter, r *http.Request, err error) {
@@ -82,6 +97,8 @@ func (s *refusals) write(w http.ResponseWriter, r *http.Request, err error) {
 		s.noCredential.write(w)
 	case errors.Is(err, ErrInvalidRequest):
 		s.invalidRequest.write(w)
+	case errors.Is(err, ErrHTTPSRequired):
+		s.https.write(w)
 	case errors.Is(err, ErrInvalidToken):
 		s.invalidToken.write(w)
 	case errors.Is(err, ErrOtherTenant):
@@ -91,6 +108,8 @@ func (s *refusals) write(w http.ResponseWriter, r *http.Request, err error) {
 		s.scope.write(w)
 	case errors.Is(err, ErrInsufficientAuthentication):
 		s.authentication.write(w)
+	case errors.Is(err, ErrRateLimited):
+		writeRateLimited(w, err)
 	default:
 		writeUnavailable(w, err)
 	}
@@ -110,8 +129,24 @@ func (no refusal) write(w http.ResponseWriter) {
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
-	refusal{status: http.StatusNotFound, body: problem("not_found", "there is nothing here for this access token")}.write(w)
+	refusal{status: http.StatusNotFound, body: problem("", "not_found", "there is nothing here for this access token")}.write(w)
 }
+
+// writeRateLimited passes on what Watchgate said about the key.
+func writeRateLimited(w http.ResponseWriter, err error) {
+	wait := time.Second
+	var limited *RateLimitError
+	if errors.As(err, &limited) {
+		wait = limited.RetryAfter
+		w.Header().Set("RateLimit-Policy", limited.Policy)
+		w.Header().Set("RateLimit", limited.Limit)
+	}
+	w.Header().Set("Retry-After", seconds(wait))
+	refusal{status: http.StatusTooManyRequests, body: problem("", "slow_down", "the API key is used too often")}.write(w)
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
 
 func writeUnavailable(w http.ResponseWriter, err error) {
 	wait := time.Second
@@ -119,6 +154,6 @@ func writeUnavailable(w http.ResponseWriter, err error) {
 	if errors.As(err, &u) {
 		wait = max(wait, u.RetryAfter)
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-	refusal{status: http.StatusServiceUnavailable, body: problem("temporarily_unavailable", "the access token cannot be checked now")}.write(w)
+	w.Header().Set("Retry-After", seconds(wait))
+	refusal{status: http.StatusServiceUnavailable, body: problem("", "temporarily_unavailable", "the access token cannot be checked now")}.write(w)
 }

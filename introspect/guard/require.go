@@ -65,11 +65,11 @@ func (a *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *gate) decide(r *http.Request) reply {
-	token, err := Bearer(r.Header)
+	token, err := a.guard.Credential(r)
 	if err != nil {
 		return reply{err: err}
 	}
 	need := a.need
-	need.Tenant = a.tenant(r)
+	need.Tenant, need.request = a.tenant(r), r
 	return a.guard.decide(r.Context(), token, &need)
 }

@@ -23,7 +23,7 @@ func TestPrincipalIsWhatWatchgateSaid(t *testing.T) {
 	want := guard.Principal{
 		Subject: "usr_1", Username: "alice@acme.test", ClientID: "status-board", Tenant: "acme", TenantID: "ten_1",
 		Scopes: []string{"monitor:read", "alert:write"}, TokenID: "tok_1", ExpiresAt: time.Unix(2000000000, 0).UTC(),
-		AuthTime: time.Unix(1900000000, 0).UTC(), ACR: "mfa", AMR: []string{"pwd", "otp"},
+		AuthTime: time.Unix(1900000000, 0).UTC(), ACR: "mfa", AMR: []string{"pwd", "otp"}, TokenType: "Bearer",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -125,9 +125,9 @@ func TestWhatIsEnoughGoesThrough(t *testing.T) {
 func TestTokenOutsideTheHeaderIsNotLookedAt(t *testing.T) {
 	e := newEndpoint(t, says(active(nil)))
 	h := api(newGuard(t, e.config()).Require("monitor:read", tenantFromPath))
-	for _, target := range []string{"/t/acme/monitors", "/t/acme/monitors?access_token=x", "/t/acme/monitors?Authorization=Bearer+x"} {
+	for _, target := range []string{"/t/acme/monitors", "/t/acme/monitors?token=x", "/t/acme/monitors?Authorization=Bearer+x"} {
 		for _, method := range []string{"GET", "POST"} {
-			if r := call(h, method, target, "X-Authorization", "Bearer x", "Cookie", "access_token=x"); r.status != 401 || r.challenge() != "Bearer" {
+			if r := call(h, method, target, "X-Authorization", "Bearer x", "X-Api-Key", "x", "Cookie", "token=x"); r.status != 401 || r.challenge() != "Bearer" {
 				t.Errorf("%s %s: %d %q", method, target, r.status, r.challenge())
 			}
 		}
