@@ -119,7 +119,7 @@ func (s *Server) approve(ctx context.Context, req storage.AuthorizeRequest, c st
 // issue lets fosite make the code and stores it, in one statement that checks
 // once more that everything it rests on is live. storage.ErrConflict: it is not.
 func (s *Server) issue(ctx context.Context, req storage.AuthorizeRequest, c storage.Client, ls storage.LiveSession, asked bool) (string, error) {
-	open, err := s.catalogue.openTo(ctx, ls.Tenant.ID, req.Resource, s.now())
+	open, err := s.resources.openTo(ctx, ls.Tenant.ID, req.Resource, s.now())
 	if err != nil {
 		return "", web.Unavailable(err)
 	}

@@ -58,7 +58,7 @@ func (s *Server) arrived(ctx context.Context, r *http.Request, form web.Form, cl
 			uri = c.RedirectURIs[0]
 		}
 	}
-	audiences, err := s.catalogue.audiences(ctx, form.All("resource"), s.now())
+	audiences, err := s.resources.audiences(ctx, form.All("resource"), s.now())
 	if err != nil && !errors.Is(err, errInvalidTarget) {
 		return arrival{}, web.Unavailable(err)
 	}

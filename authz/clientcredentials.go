@@ -126,11 +126,11 @@ func machineScopes(param string, c storage.Client) ([]string, bool) {
 }
 
 func (s *Server) machineAudience(ctx context.Context, requested []string, c storage.Client) ([]string, error) {
-	audience, err := s.catalogue.audiences(ctx, requested, s.now())
+	audience, err := s.resources.audiences(ctx, requested, s.now())
 	if err != nil {
 		return nil, targetError(err)
 	}
-	open, err := s.catalogue.openTo(ctx, c.ServiceTenant, audience, s.now())
+	open, err := s.resources.openTo(ctx, c.ServiceTenant, audience, s.now())
 	if err != nil {
 		return nil, web.Unavailable(err)
 	}

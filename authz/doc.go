@@ -19,6 +19,16 @@
 // agreed. So a code exchange is two round trips, and nothing is written for a
 // request that fails.
 //
+// # Tokens under an API key
+//
+// Whoever holds an API key may exchange it for tokens (RFC 8693), through a client
+// that is registered for that. Fosite knows no such grant, so these are minted here.
+// They hang on the key: every statement that looks at one of them looks at the key,
+// the statement that stores them fails if the key changed since it was read, and a
+// refresh is held to what the key may at that moment, from where it may be used. They
+// never give what makes keys. What a key looks like and what its profile demands is
+// not known here (see [KeyForms]). Nowhere else does a key open anything (AK-09).
+//
 // # Errors go back at once
 //
 // A refusal goes to a proven redirect URI without a page in between, and without

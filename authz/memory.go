@@ -10,10 +10,10 @@ import (
 )
 
 // What is remembered, for how long, and how much of it. None of the three is a
-// matter of correctness: see view, catalogue and machine.
+// matter of correctness: see view, resources and machine.
 const (
 	viewLife      = 5 * time.Second
-	catalogueLife = 5 * time.Second
+	resourcesLife = 5 * time.Second
 	machineLife   = 5 * time.Second
 	maxRemembered = 1024
 )

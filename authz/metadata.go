@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
 )
 
 // metadataMaxAge is how long clients may keep metadata and keys, in seconds. It
@@ -90,7 +91,7 @@ func (s *Server) document(scopes []string) metadataDocument {
 		ScopesSupported:        scopes,
 		ResponseTypesSupported: []string{"code"},
 		ResponseModesSupported: []string{modeQuery, modeFormPost},
-		GrantTypesSupported:    []string{"authorization_code", "refresh_token", "client_credentials"},
+		GrantTypesSupported:    s.grantTypes(),
 		SubjectTypesSupported:  []string{"public"},
 		IDTokenAlgs:            s.cfg.Signer.Algs(),
 		CodeChallengeMethods:   []string{"S256"},
@@ -108,6 +109,15 @@ func (s *Server) document(scopes []string) metadataDocument {
 	}
 }
 
+// grantTypes are those that there are handlers for.
+func (s *Server) grantTypes() []string {
+	types := []string{storage.GrantAuthorizationCode, storage.GrantRefreshToken, storage.GrantClientCredentials}
+	if s.cfg.Keys != nil {
+		types = append(types, storage.GrantTokenExchange)
+	}
+	return types
+}
+
 // claimsSupported are the claims that an ID token or UserInfo may have.
 func claimsSupported() []string {
 	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid", claimTenant, claimTenantID}
@@ -120,11 +130,11 @@ func claimsSupported() []string {
 // scopesSupported are our own, and those of the resource servers that are open
 // to every tenant. A tenant's own resource servers are nobody else's business.
 func (s *Server) scopesSupported(ctx context.Context) ([]string, error) {
-	servers, err := s.catalogue.all(ctx, s.now(), false)
+	servers, err := s.resources.all(ctx, s.now(), false)
 	if err != nil {
 		// The document grants nothing: while the store is away, the last list is
 		// better than none.
-		known, ok := s.catalogue.servers.last(struct{}{})
+		known, ok := s.resources.servers.last(struct{}{})
 		if !ok {
 			return nil, err
 		}

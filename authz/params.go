@@ -211,7 +211,7 @@ func (d *demand) readMaxAge(param string) *web.Error {
 }
 
 func (s *Server) readResource(ctx context.Context, d *demand, requested []string) *web.Error {
-	audiences, err := s.catalogue.audiences(ctx, requested, d.At)
+	audiences, err := s.resources.audiences(ctx, requested, d.At)
 	if err != nil {
 		return targetError(err)
 	}

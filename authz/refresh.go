@@ -52,6 +52,14 @@ func (s *Server) rotate(ctx context.Context, client storage.Client, live *storag
 	if why := checkRefresh(client, live, now); why != "" {
 		return nil, s.refuseRefresh(ctx, client, live, why, now)
 	}
+	held, why, err := s.underItsKey(ctx, live)
+	switch {
+	case err != nil:
+		return nil, err
+	case why != "":
+		return nil, s.refuseRefresh(ctx, client, live, why, now)
+	}
+	live = held
 	scopes, ok := refreshScopes(form.Get("scope"), client, live.Family)
 	if !ok {
 		return nil, refusal("invalid_scope", "The scope goes beyond what was granted.")
@@ -147,7 +155,7 @@ func unitOfRefresh(client storage.Client, live *storage.LiveRefresh, scopes []st
 	g := live.Family
 	return &unit{
 		at: now, client: client, refresh: live, scopes: scopes,
-		accessEnds: earlier(now.Add(AccessLifetime), g.ExpiresAt), familyEnds: g.ExpiresAt,
+		accessEnds: notAfter(earlier(now.Add(AccessLifetime), g.ExpiresAt), live.Life.KeyExpiresAt), familyEnds: g.ExpiresAt,
 		identity: identity{
 			user: live.UserInfo, tenantID: string(live.Tenant.ID), tenant: live.Tenant.Slug,
 			session: g.Session, auth: g.Auth, claims: g.Claims,

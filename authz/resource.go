@@ -15,16 +15,16 @@ import (
 // maxResources is how many resources one request may name.
 const maxResources = 8
 
-// catalogue is the list of resource servers that are not disabled. What the
+// resources is the list of resource servers that are not disabled. What the
 // remembered list does not have is looked for in a fresh one; a resource server
 // that was disabled since can no longer ask about the tokens that it gets.
-type catalogue struct {
+type resources struct {
 	list    func(context.Context) ([]storage.ResourceServer, error)
 	servers *memory[struct{}, []storage.ResourceServer]
 }
 
-// all returns the list, read at most catalogueLife ago, or afresh.
-func (c *catalogue) all(ctx context.Context, now time.Time, afresh bool) ([]storage.ResourceServer, error) {
+// all returns the list, read at most resourcesLife ago, or afresh.
+func (c *resources) all(ctx context.Context, now time.Time, afresh bool) ([]storage.ResourceServer, error) {
 	if known, ok := c.servers.get(struct{}{}, now); ok && !afresh {
 		return known, nil
 	}
@@ -37,21 +37,21 @@ func (c *catalogue) all(ctx context.Context, now time.Time, afresh bool) ([]stor
 	return servers, nil
 }
 
-// catalogueRest is how long a list that was read afresh is not read again:
+// resourcesRest is how long a list that was read afresh is not read again:
 // strangers may name resources that do not exist, all day.
-const catalogueRest = time.Second
+const resourcesRest = time.Second
 
 // errInvalidTarget is RFC 8707 section 2's.
 var errInvalidTarget = errors.New("authz: no such resource")
 
 // audiences returns the registered spelling of each requested resource, sorted,
 // each once. errInvalidTarget: one is not registered.
-func (c *catalogue) audiences(ctx context.Context, requested []string, now time.Time) ([]string, error) {
+func (c *resources) audiences(ctx context.Context, requested []string, now time.Time) ([]string, error) {
 	if len(requested) == 0 {
 		return nil, nil
 	}
 	for _, afresh := range []bool{false, true} {
-		if _, young := c.servers.within(struct{}{}, catalogueRest, now); afresh && young {
+		if _, young := c.servers.within(struct{}{}, resourcesRest, now); afresh && young {
 			break
 		}
 		servers, err := c.all(ctx, now, afresh)
@@ -107,7 +107,7 @@ func canonicalResource(r string) (string, bool) {
 
 // openTo reports whether every audience is a resource server that takes the
 // tenant's tokens (D3).
-func (c *catalogue) openTo(ctx context.Context, tenant storage.TenantID, audiences []string, now time.Time) (bool, error) {
+func (c *resources) openTo(ctx context.Context, tenant storage.TenantID, audiences []string, now time.Time) (bool, error) {
 	if len(audiences) == 0 {
 		return true, nil
 	}
@@ -140,7 +140,7 @@ func narrowed(requested, granted []string) ([]string, *web.Error) {
 	return slices.Compact(out), nil
 }
 
-// targetError maps what the catalogue says.
+// targetError maps what the list of resources says.
 func targetError(err error) *web.Error {
 	if errors.Is(err, errInvalidTarget) {
 		return refusal("invalid_target", "")

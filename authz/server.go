@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -69,10 +70,12 @@ type Store interface {
 	ListResourceServers(ctx context.Context) ([]storage.ResourceServer, error)
 	// AppendPlatformEvent is that of [storage.PlatformLog].
 	AppendPlatformEvent(ctx context.Context, ev storage.Event) error
+	// FindKey is that of [storage.KeyLookups].
+	FindKey(ctx context.Context, hash [32]byte) (*storage.LiveKey, error)
 	storage.TenantOpener
 }
 
-// Config is what an engine needs. Everything is required.
+// Config is what an engine needs. Everything but Keys and Catalogue is required.
 type Config struct {
 	// Issuer is the issuer identifier: an absolute URL without query, fragment
 	// or trailing slash.
@@ -84,6 +87,11 @@ type Config struct {
 	// bytes, the same on every node. Changing it costs the retries under way.
 	SuccessorKey []byte
 	Now          func() time.Time
+	// Keys knows API keys; nil: there are none, and no token exchange.
+	Keys KeyForms
+	// Catalogue says what scopes imply and roles permit; nil: nothing is implied,
+	// and nothing forbidden.
+	Catalogue *catalogue.Catalogue
 }
 
 // Server is the engine.
@@ -93,7 +101,7 @@ type Server struct {
 	engine    *fosite.Fosite
 	views     *memory[viewKey, view]
 	machines  *memory[machineKey, machine]
-	catalogue *catalogue
+	resources *resources
 	limiter   *audit.Limiter // of what strangers can put into the trail
 }
 
@@ -116,8 +124,8 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, base: u.EscapedPath(),
 		views: newMemory[viewKey, view](viewLife), machines: newMemory[machineKey, machine](machineLife),
 		limiter: audit.NewLimiter(),
-		catalogue: &catalogue{
-			list: cfg.Store.ListResourceServers, servers: newMemory[struct{}, []storage.ResourceServer](catalogueLife),
+		resources: &resources{
+			list: cfg.Store.ListResourceServers, servers: newMemory[struct{}, []storage.ResourceServer](resourcesLife),
 		},
 	}
 	s.engine = newEngine(strategy{successorKey: cfg.SuccessorKey}, idTokens{issuer: cfg.Issuer, signer: cfg.Signer})

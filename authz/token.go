@@ -18,14 +18,16 @@ import (
 )
 
 // tokenResponse is RFC 6749 section 5.1, with the ID token of OIDC Core 1.0
-// section 3.1.3.3.
+// section 3.1.3.3, and the type that an exchange answers with (RFC 8693 section
+// 2.2.1).
 type tokenResponse struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"` // seconds
-	Scope        string `json:"scope"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
+	AccessToken     string `json:"access_token"`
+	IssuedTokenType string `json:"issued_token_type,omitempty"`
+	TokenType       string `json:"token_type"`
+	ExpiresIn       int64  `json:"expires_in"` // seconds
+	Scope           string `json:"scope"`
+	RefreshToken    string `json:"refresh_token,omitempty"`
+	IDToken         string `json:"id_token,omitempty"`
 }
 
 // maxClientID is the longest client id that is looked for, in bytes.
@@ -65,6 +67,10 @@ func (s *Server) grant(grantType string) (granter, error) {
 		return s.refresh, nil
 	case storage.GrantClientCredentials:
 		return s.clientCredentials, nil
+	case storage.GrantTokenExchange:
+		if s.cfg.Keys != nil {
+			return s.exchangeKey, nil
+		}
 	case "":
 		return nil, refusal("invalid_request", "The parameter grant_type is missing.")
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/authz"
+	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
@@ -55,6 +56,10 @@ type world struct {
 	idp, idpG    storage.Connection
 	alice, carol storage.User
 	web_, spa    storage.Client
+
+	// What the engine knows of API keys: nothing, but in the tests about them.
+	forms     authz.KeyForms
+	catalogue *catalogue.Catalogue
 }
 
 func newWorld(t *testing.T) *world {
@@ -82,7 +87,7 @@ func (w *world) mountOn(issuer string, store authz.Store) {
 	var err error
 	w.engine, err = authz.New(authz.Config{
 		Issuer: issuer, Store: store, Signer: keys, SignIn: w.browse,
-		SuccessorKey: bytes.Repeat([]byte{7}, 32), Now: w.now,
+		SuccessorKey: bytes.Repeat([]byte{7}, 32), Now: w.now, Keys: w.forms, Catalogue: w.catalogue,
 	})
 	w.must(err)
 	w.mux = web.NewMux(web.Config{Log: web.NewLog(&w.log, slog.LevelInfo), Now: w.now, HTTPS: true, ErrorPage: errorPage})
