@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -104,7 +105,9 @@ func (s *Server) signIn(r *http.Request, l storage.Login, a arrival, fresh stora
 			break
 		}
 		in := storage.SignIn{Session: fresh}
-		if err := s.person(ctx, l, a, &in); err != nil {
+		if err = s.person(ctx, l, a, &in); errors.Is(err, storage.ErrConflict) {
+			continue
+		} else if err != nil {
 			return none, nil, err
 		}
 		more := s.succeed(ctx, &in, before, a.tenant.ID)
@@ -121,7 +124,7 @@ func (s *Server) signIn(r *http.Request, l storage.Login, a arrival, fresh stora
 }
 
 // person finds or makes who signed in. The key is (tenant, connection, iss, sub)
-// and nothing else (FO-08).
+// and nothing else (FO-08). ErrConflict: somebody changed them meanwhile.
 func (s *Server) person(ctx context.Context, l storage.Login, a arrival, in *storage.SignIn) error {
 	in.Identity = storage.Identity{Connection: a.connection.ID, Issuer: a.subject.Issuer, Subject: a.subject.Subject}
 	known, err := s.cfg.Store.Tenant(a.tenant.ID).UserByIdentity(ctx, in.Identity)
@@ -130,14 +133,38 @@ func (s *Server) person(ctx context.Context, l storage.Login, a arrival, in *sto
 	case in.Create && !a.connection.CreateUsers:
 		return s.refused(ctx, l, refuse("no_account", nil))
 	case in.Create:
-		in.User = storage.User{ID: storage.NewUserID(s.now()), Role: a.role(), CreatedAt: s.now(), Version: 1}
+		in.User = storage.User{ID: storage.NewUserID(s.now()), Role: a.role(a.defaultRole()), CreatedAt: s.now(), Version: 1}
 	case err != nil:
 		return away(err)
 	case !known.DisabledAt.IsZero():
 		return s.refused(ctx, l, refuse("user_suspended", nil))
 	}
+	if err := s.follow(ctx, a, &in.User); err != nil {
+		return err
+	}
 	a.describe(&in.User)
 	in.Session.User = in.User.ID
+	return nil
+}
+
+// follow gives somebody known the role that the connection's claim says now. It is a
+// change of its own, and comes before the sign-in: once it is stored, no node lets
+// what hangs on the old role through. ErrConflict: somebody changed them meanwhile.
+func (s *Server) follow(ctx context.Context, a arrival, u *storage.User) error {
+	if u.Role == a.role(u.Role) {
+		return nil
+	}
+	u.Role = a.role(u.Role)
+	ev := audit.UserUpdated(ctx, s.now(), *u)
+	ev.Connection = a.connection.ID
+	err := s.cfg.Store.Tenant(a.tenant.ID).UpdateUser(ctx, *u, ev)
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return err
+	case err != nil:
+		return away(err)
+	}
+	u.Version++
 	return nil
 }
 
@@ -159,17 +186,44 @@ func (s *Server) succeed(ctx context.Context, in *storage.SignIn, before []stora
 	return []storage.Event{audit.SignedOut(ctx, now, old.User, old.ID, "sign_in")}
 }
 
-// role of somebody new: the connection's, and the least where it says none.
-func (a arrival) role() storage.Role {
+// roles are those that a claim can say, from most to least.
+var roles = []storage.Role{storage.RoleOwner, storage.RoleAdmin, storage.RoleMember, storage.RoleViewer}
+
+// role is what the connection's claim says, and otherwise where that is no role. A
+// claim that is a list, as a provider's groups are, says the most of its roles.
+func (a arrival) role(otherwise storage.Role) storage.Role {
+	if a.connection.RoleClaim == "" {
+		return otherwise
+	}
+	said, isList := a.subject.Claims[a.connection.RoleClaim].([]any)
+	if !isList {
+		said = []any{a.subject.Claims[a.connection.RoleClaim]}
+	}
+	for _, r := range roles {
+		if slices.Contains(said, any(string(r))) {
+			return r
+		}
+	}
+	return otherwise
+}
+
+// defaultRole is that of somebody new of whom the provider says nothing: the
+// connection's, and the least where it says none.
+func (a arrival) defaultRole() storage.Role {
 	if a.connection.DefaultRole == "" {
 		return storage.RoleViewer
 	}
 	return a.connection.DefaultRole
 }
 
-// describe takes over what the identity provider says at each sign-in.
+// describe takes over what the identity provider says at each sign-in. The role is
+// between it and us: apps learn nothing of that claim.
 func (a arrival) describe(u *storage.User) {
 	u.Email, u.EmailVerified, u.Claims = a.subject.Email, a.subject.EmailVerified, a.subject.Claims
+	if _, ok := u.Claims[a.connection.RoleClaim]; ok {
+		u.Claims = maps.Clone(u.Claims)
+		delete(u.Claims, a.connection.RoleClaim)
+	}
 }
 
 // makeRoom drops the cookies of sessions that are over, and ends the oldest

@@ -61,7 +61,8 @@ type Subject struct {
 	Email         string // may be empty
 	EmailVerified bool
 	// Claims are standard OpenID Connect claims (Core section 5.1) of JSON
-	// types; no sub.
+	// types; no sub. The connection's RoleClaim is there, too, when the provider
+	// sent it.
 	Claims map[string]any
 	// AuthTime is when the provider authenticated the person; zero when it did
 	// not say.

@@ -32,7 +32,7 @@ var standard = map[string]string{
 // section 5.3.2).
 func (c *connector) subject(ctx context.Context, p *provider, t idToken, tokens upstreamTokens) (idp.Subject, error) {
 	claims := t.all
-	if p.meta.UserinfoEndpoint != "" && (claims["email"] == nil || claims["name"] == nil) {
+	if p.meta.UserinfoEndpoint != "" && c.lacks(claims) {
 		more, err := c.userinfo(ctx, p, t, tokens)
 		if err != nil {
 			return idp.Subject{}, err
@@ -40,11 +40,17 @@ func (c *connector) subject(ctx context.Context, p *provider, t idToken, tokens 
 		claims = merge(more, claims)
 	}
 	s := idp.Subject{Issuer: t.Issuer, Subject: t.Subject, Claims: takeOver(claims)}
+	takeRole(s.Claims, claims, c.con.RoleClaim)
 	s.Email, _ = s.Claims["email"].(string)
 	s.EmailVerified, _ = s.Claims["email_verified"].(bool)
 	s.AuthTime, _ = numericDate(t.all["auth_time"])
 	s.ACR, s.AMR = assurance(t.all)
 	return s, nil
+}
+
+// lacks reports whether an ID token leaves out what is asked for elsewhere.
+func (c *connector) lacks(claims map[string]any) bool {
+	return claims["email"] == nil || claims["name"] == nil || c.con.RoleClaim != "" && claims[c.con.RoleClaim] == nil
 }
 
 func (c *connector) userinfo(ctx context.Context, p *provider, t idToken, tokens upstreamTokens) (map[string]any, error) {
@@ -96,6 +102,17 @@ func takeOver(claims map[string]any) map[string]any {
 		delete(kept, "email_verified")
 	}
 	return kept
+}
+
+// takeRole keeps the claim that the connection takes roles from, too: a text or a
+// list, of sane size. What it means is decided where people arrive.
+func takeRole(kept, claims map[string]any, name string) {
+	v := claims[name]
+	_, isText := v.(string)
+	_, isList := v.([]any)
+	if raw, err := json.Marshal(v); name != "" && err == nil && len(raw) <= maxClaim && (isText || isList) {
+		kept[name] = v
+	}
 }
 
 // truth reads booleans that some providers send as strings.

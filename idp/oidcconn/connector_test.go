@@ -317,3 +317,32 @@ func TestFinishStopsWithItsContext(t *testing.T) {
 		t.Errorf("err = %v, want ErrUpstreamUnavailable", err)
 	}
 }
+
+// Of the claims that are not standard only the one that the connection names comes
+// through, from the ID token or from userinfo.
+func TestRoleClaimOfTheConnectionIsKept(t *testing.T) {
+	for name, inIDToken := range map[string][]string{"in the ID token": nil, "from userinfo": {"sub", "email", "name"}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			r.con.RoleClaim, r.op.IDTokenClaims = "roles", inIDToken
+			r.op.Person["roles"], r.op.Person["groups"] = []any{"admin"}, []any{"owner"}
+			got, err := r.signIn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !cmp.Equal(got.Claims["roles"], any([]any{"admin"})) || got.Claims["groups"] != nil {
+				t.Errorf("claims: %v", got.Claims)
+			}
+		})
+	}
+}
+
+func TestRoleClaimOfTheWrongTypeOrSizeIsDropped(t *testing.T) {
+	for _, v := range []any{true, map[string]any{"owner": true}, strings.Repeat("x", maxClaim), 7} {
+		r := newRoom(t)
+		r.con.RoleClaim, r.op.Person["roles"] = "roles", v
+		if got, err := r.signIn(); err != nil || got.Claims["roles"] != nil {
+			t.Errorf("%T: %v, %v", v, got.Claims["roles"], err)
+		}
+	}
+}
