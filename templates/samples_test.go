@@ -87,6 +87,7 @@ func samples() map[string]writer {
 				{Slug: "initech", Name: "Initech Holdings"},
 			}})
 		},
+		"api-docs":        func(w io.Writer) error { return APIDocs(w, sampleAPIDocs()) },
 		"consent":         func(w io.Writer) error { return Consent(w, sampleConsent()) },
 		"consent-warned":  func(w io.Writer) error { return Consent(w, warned) },
 		"error":           func(w io.Writer) error { return Error(w, failure) },

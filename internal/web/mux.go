@@ -49,7 +49,9 @@ type Mux struct {
 	pages   map[string][]string // path of a Page route: its methods
 	browser map[string][]string // path of a Browser route: its methods
 	quick   map[string]*quickRoute
+	errors  map[string]ErrorWriter // path prefix of a group of routes: who writes its errors
 	metrics *metrics
+	bodies  map[string]int64 // path: bytes
 
 	common []headerLine // of every answer
 }
@@ -76,15 +78,32 @@ func NewMux(cfg Config) *Mux {
 	commonHeaders(common, cfg.HTTPS)
 	return &Mux{
 		cfg: cfg, routes: http.NewServeMux(), hosts: hostSet(cfg.Hosts),
-		pages: map[string][]string{}, browser: map[string][]string{}, quick: map[string]*quickRoute{},
-		metrics: newMetrics(cfg.Registerer), common: headerLines(common),
+		pages: map[string][]string{}, browser: map[string][]string{}, quick: map[string]*quickRoute{}, bodies: map[string]int64{},
+		errors: map[string]ErrorWriter{}, metrics: newMetrics(cfg.Registerer), common: headerLines(common),
 	}
 }
 
-// API registers a handler whose errors are JSON ([WriteOAuthError]). The answer
-// is not stored unless the handler says otherwise.
+// ErrorsUnder makes write the writer of all errors below a path prefix ("/v1/"),
+// which no page answers: those of [Mux.API] routes, and those of requests that no
+// route takes. Call it before the routes are registered.
+func (m *Mux) ErrorsUnder(prefix string, write ErrorWriter) { m.errors[prefix] = write }
+
+// programWriter writes the errors of a path where programs call.
+func (m *Mux) programWriter(path string) ErrorWriter {
+	for prefix, write := range m.errors {
+		if strings.HasPrefix(path+"/", prefix) {
+			return write
+		}
+	}
+	return WriteOAuthError
+}
+
+// API registers a handler whose errors are JSON ([WriteOAuthError], or what
+// [Mux.ErrorsUnder] says). The answer is not stored unless the handler says
+// otherwise.
 func (m *Mux) API(pattern string, h Handler) {
-	m.register(pattern, WriteOAuthError, h, func(h http.Header) { h["Cache-Control"] = noStore })
+	_, path := split(pattern)
+	m.register(pattern, m.programWriter(path), h, func(h http.Header) { h["Cache-Control"] = noStore })
 }
 
 // Browser is API for endpoints that scripts of any origin may call without
@@ -110,6 +129,17 @@ func (m *Mux) Page(pattern string, h Handler) {
 		}
 		return h(w, r)
 	}, pageHeaders)
+}
+
+// AllowBody lets requests to a path have a body of so many bytes, in place of
+// Config.MaxBody.
+func (m *Mux) AllowBody(path string, most int64) { m.bodies[path] = most }
+
+func (m *Mux) maxBody(path string) int64 {
+	if most, ok := m.bodies[path]; ok {
+		return most
+	}
+	return m.cfg.MaxBody
 }
 
 // Handle registers a plain handler, for static files.

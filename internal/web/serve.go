@@ -51,7 +51,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.refuse(x, e)
 		return
 	}
-	x.request.Body = http.MaxBytesReader(w, body, m.cfg.MaxBody)
+	x.request.Body = http.MaxBytesReader(w, body, m.maxBody(r.URL.Path))
 	m.routes.ServeHTTP(x, x.request)
 	if !x.routed {
 		if x.muxStatus == http.StatusMethodNotAllowed {
@@ -103,7 +103,7 @@ func (m *Mux) admit(r *http.Request) *Error {
 		return Refuse(http.StatusRequestHeaderFieldsTooLarge, "invalid_request", "The request header is too large.", nil)
 	case strings.Count(r.URL.RawQuery, "&") >= maxParameters:
 		return Refuse(http.StatusBadRequest, "invalid_request", "The request has too many parameters.", nil)
-	case r.ContentLength > m.cfg.MaxBody:
+	case r.ContentLength > m.maxBody(r.URL.Path):
 		return tooLarge(nil)
 	}
 	return nil
@@ -116,7 +116,7 @@ func (m *Mux) refuse(x *exchange, e *Error) {
 	h.Del("Location")
 	h.Del("Content-Type")
 	if x.onError == nil {
-		x.onError = WriteOAuthError
+		x.onError = m.programWriter(x.request.URL.Path)
 		if m.peopleRead(x.request.URL.Path) {
 			pageHeaders(h)
 			x.onError = m.cfg.ErrorPage
