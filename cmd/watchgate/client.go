@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ type clientCreate struct {
 	ID           string   `help:"The client_id; one is made when absent." placeholder:"ID"`
 	Name         string   `required:"" help:"What people read when they consent." placeholder:"NAME"`
 	Auth         string   `help:"How it proves itself: none (an app without a secret), client_secret_basic or client_secret_post; client_secret_basic when absent." placeholder:"METHOD" default:"client_secret_basic"`
-	Grant        []string `help:"What it may do: authorization_code, refresh_token, client_credentials; the first two when absent." placeholder:"GRANT" default:"authorization_code,refresh_token"`
+	Grant        []string `help:"What it may do: authorization_code, refresh_token, client_credentials, token_exchange (tokens for who holds an API key); the first two when absent." placeholder:"GRANT" default:"authorization_code,refresh_token"`
 	Redirect     []string `help:"A redirect URI, exactly as the app sends it; repeat the flag for more." sep:"none" placeholder:"URI"`
 	Scope        []string `help:"The scopes that it may ask for; openid,profile,email,offline_access when absent." placeholder:"SCOPE" default:"openid,profile,email,offline_access"`
 	Owner        string   `help:"The tenant that owns the client, by slug or id; the platform when absent." placeholder:"TENANT"`
@@ -56,11 +57,22 @@ type clientCreate struct {
 func (c *clientCreate) do(ctx context.Context, ops operators) (report, error) {
 	out, err := ops.directory.CreateClient(ctx, storage.Client{
 		ID: storage.ClientID(c.ID), Owner: storage.TenantID(c.Owner), Name: c.Name, URI: c.URI,
-		AuthMethod: storage.AuthMethod(c.Auth), GrantTypes: c.Grant, RedirectURIs: c.Redirect, Scopes: c.Scope,
+		AuthMethod: storage.AuthMethod(c.Auth), GrantTypes: grantTypes(c.Grant), RedirectURIs: c.Redirect, Scopes: c.Scope,
 		FormPost: c.FormPost, PKCEOptional: c.PKCEOptional, ServiceTenant: storage.TenantID(c.Tenant),
 		IDTokenAlg: c.IDTokenAlg, Verified: c.Verified,
 	})
 	return secretReport("client_id", out), err
+}
+
+// grantTypes spells out the one whose name is a URN (RFC 8693 section 2.1).
+func grantTypes(named []string) []string {
+	out := slices.Clone(named)
+	for i, name := range out {
+		if name == "token_exchange" {
+			out[i] = storage.GrantTokenExchange
+		}
+	}
+	return out
 }
 
 type clientSwitch struct {

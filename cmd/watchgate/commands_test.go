@@ -236,7 +236,7 @@ func TestEveryOperationTravelsByItsName(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	parser, err := kong.New(newCLI())
+	parser, err := kong.New(newCLI(), vars())
 	if err != nil {
 		t.Fatal(err)
 	}

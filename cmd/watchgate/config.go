@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"gopkg.in/yaml.v3"
 
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/seal"
 )
 
@@ -64,6 +66,23 @@ type Config struct {
 		AllowLoopbackHTTP bool `yaml:"allow_loopback_http"`
 	} `yaml:"outbound"`
 
+	// CatalogueFile declares the product: scopes, roles, key profiles. Without one,
+	// no role restricts anybody, and there is one plain key profile.
+	CatalogueFile string `yaml:"catalogue_file"`
+
+	Redis struct {
+		// URLFile holds a redis:// or rediss:// URL; WATCHGATE_REDIS_URL says the
+		// same. The nodes count the calls of API keys there together; without one
+		// each node counts for itself.
+		URLFile string `yaml:"url_file"`
+	} `yaml:"redis"`
+
+	Leaks struct {
+		// GitHub lets GitHub's secret scanning tell of keys that it found in public, at
+		// POST /leaks/github.
+		GitHub bool `yaml:"github"`
+	} `yaml:"leaks"`
+
 	Introspection struct {
 		// CacheMiB bounds the memory for remembered answers; 0 remembers none.
 		CacheMiB int `yaml:"cache_mib"`
@@ -82,8 +101,10 @@ type Config struct {
 	// databaseURL and secret are what the files or the environment say, and deny
 	// is Outbound.Deny, read.
 	databaseURL string
+	redis       redis.UniversalClient // nil: none
 	secret      []byte
 	deny        []netip.Prefix
+	product     product
 }
 
 // defaults returns a configuration in which every key that has a default has
@@ -97,9 +118,11 @@ func defaults() Config {
 	c.SigningKeys.KeepFor = 31 * 24 * time.Hour
 	c.Outbound.Ports = []int{443}
 	c.Outbound.Timeout = 10 * time.Second
+	c.Leaks.GitHub = true
 	c.Introspection.CacheMiB = 256
 	c.Introspection.PerSecond, c.Introspection.FailuresPerSecond = 100_000, 10
 	c.Log.Level = "info"
+	c.product = plainProduct()
 	return c
 }
 
@@ -157,6 +180,8 @@ func parseConfig(file string, env func(string) string) (Config, problems, error)
 	}
 	c.anchor(filepath.Dir(file))
 	c.load(&wrong, env)
+	c.loadRedis(&wrong, env)
+	c.loadProduct(&wrong)
 	c.check(&wrong)
 	return c, wrong, nil
 }
@@ -165,6 +190,7 @@ func parseConfig(file string, env func(string) string) (Config, problems, error)
 func (c *Config) anchor(dir string) {
 	for _, p := range []*string{
 		&c.TLS.CertificateFile, &c.TLS.KeyFile, &c.Database.URLFile, &c.Database.DataDir, &c.SecretFile, &c.Outbound.CAFile,
+		&c.CatalogueFile, &c.Redis.URLFile,
 	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
@@ -189,6 +215,21 @@ func (c *Config) load(wrong *problems, env func(string) string) {
 			wrong.add("%s", err)
 		}
 	}
+}
+
+// loadRedis takes the URL of Redis from its file or from the environment.
+func (c *Config) loadRedis(wrong *problems, env func(string) string) {
+	body, ok := secretFrom(wrong, env, "redis.url_file", c.Redis.URLFile, "WATCHGATE_REDIS_URL")
+	address := strings.TrimSpace(string(body))
+	if !ok || address == "" {
+		return
+	}
+	client, err := limit.Connect(address)
+	if err != nil {
+		wrong.add("redis.url_file (or WATCHGATE_REDIS_URL): %s", err)
+		return
+	}
+	c.redis = client
 }
 
 // secretFrom reads a file, or an environment variable when no file is named. It

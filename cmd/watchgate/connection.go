@@ -42,6 +42,7 @@ type connectionCreate struct {
 	Scope       []string `help:"The scopes to ask the provider for; openid,profile,email when absent." placeholder:"SCOPE" default:"openid,profile,email"`
 	Algs        []string `help:"The algorithms of ID tokens to accept; RS256,ES256 when absent." placeholder:"ALG" default:"RS256,ES256"`
 	Role        string   `help:"The role of people who sign in for the first time: owner, admin, member or viewer; member when absent." placeholder:"ROLE" default:"member"`
+	RoleClaim   string   `help:"The claim that says a person's role at each sign-in, as role or https://acme.example/role: owner, admin, member or viewer, or a list with one of them. Where it says none of them, people keep the role they have; absent: no claim does." placeholder:"CLAIM"`
 	CreateUsers bool     `help:"Let a first sign-in create the person, which is the default." default:"true" negatable:""`
 	NoCheck     bool     `help:"Do not read the provider's discovery document first: for a provider that is not up yet."`
 	Secret      string   `kong:"-"`
@@ -68,7 +69,7 @@ func (c *connectionCreate) do(ctx context.Context, ops operators) (report, error
 	}
 	con, err := create(ctx, c.Tenant, storage.Connection{
 		Kind: storage.OIDC, Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, Scopes: c.Scope, Algs: c.Algs,
-		CreateUsers: c.CreateUsers, DefaultRole: storage.Role(c.Role),
+		CreateUsers: c.CreateUsers, DefaultRole: storage.Role(c.Role), RoleClaim: c.RoleClaim,
 	}, c.Secret)
 	r := report{Columns: []string{"id", "issuer"}, Rows: [][]string{{string(con.ID), con.Issuer}}}
 	r.Note = fmt.Sprintf("Register this redirect URI at the provider: the issuer of this server, then /login/callback/%s\n"+

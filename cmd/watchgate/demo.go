@@ -8,7 +8,6 @@ import (
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/idp/devidp"
-	"github.com/watchgate/watchgate/internal/directory"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -86,7 +85,7 @@ func (m demo) connection(ctx context.Context, slug, name string) (storage.Connec
 	con, err := m.d.dir.CreateUnseenConnection(ctx, slug, storage.Connection{
 		Kind: storage.OIDC, Name: name + " (demo identity provider)", Issuer: m.urls.idp, ClientID: client,
 		Scopes: []string{"openid", "profile", "email", "address", "phone"}, Algs: []string{"RS256", "ES256"},
-		CreateUsers: true, DefaultRole: storage.RoleMember,
+		CreateUsers: true, DefaultRole: storage.RoleMember, RoleClaim: "role",
 	}, demoProviderSecret)
 	return con.ID, err
 }
@@ -95,10 +94,10 @@ func (m demo) connection(ctx context.Context, slug, name string) (storage.Connec
 // their accounts only as long as it stays where it was: the issuer is part of
 // who they are.
 func (m demo) moveConnection(ctx context.Context, slug string, con storage.Connection) error {
-	if con.Issuer == m.urls.idp {
+	if con.Issuer == m.urls.idp && con.RoleClaim != "" {
 		return nil
 	}
-	con.Issuer = m.urls.idp
+	con.Issuer, con.RoleClaim = m.urls.idp, "role"
 	return m.d.dir.ReplaceConnection(ctx, slug, con, "")
 }
 
@@ -108,7 +107,7 @@ func (m demo) clients(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api := []string{"monitor:read", "alert:write", "config:admin", "monitoring:admin"}
+	api := scopeNames(append(m.d.cfg.product.apiScopes(), m.d.cfg.product.ownScopes()...))
 	person := append([]string{"openid", "profile", "email", "address", "phone", "offline_access"}, api...)
 	code := []string{storage.GrantAuthorizationCode, storage.GrantRefreshToken}
 	redirect := []string{m.urls.api + "/callback"}
@@ -118,7 +117,7 @@ func (m demo) clients(ctx context.Context) error {
 	}{
 		{storage.Client{ID: "demo-spa", Name: "Demo status board", AuthMethod: storage.AuthNone, GrantTypes: code, RedirectURIs: redirect, Scopes: person, Verified: true, FormPost: true}, ""},
 		{storage.Client{ID: "demo-web", Name: "Demo web app", AuthMethod: storage.AuthBasic, GrantTypes: code, RedirectURIs: redirect, Scopes: person, Verified: true, FormPost: true}, demoWebSecret},
-		{storage.Client{ID: "demo-m2m", Name: "Demo check runner", AuthMethod: storage.AuthBasic, GrantTypes: []string{storage.GrantClientCredentials}, Scopes: api, ServiceTenant: acme.ID, Verified: true}, demoMachineSecret},
+		{storage.Client{ID: "demo-m2m", Name: "Demo check runner", AuthMethod: storage.AuthBasic, GrantTypes: []string{storage.GrantClientCredentials, storage.GrantTokenExchange, storage.GrantRefreshToken}, Scopes: api, ServiceTenant: acme.ID, Verified: true}, demoMachineSecret},
 	} {
 		if err := m.client(ctx, c.Client, c.secret); err != nil {
 			return err
@@ -132,11 +131,11 @@ func (m demo) clients(ctx context.Context) error {
 func (m demo) client(ctx context.Context, c storage.Client, secret string) error {
 	at := now()
 	old, err := m.d.store.Client(ctx, c.ID)
-	if err == nil && slices.Equal(old.RedirectURIs, c.RedirectURIs) {
+	if err == nil && slices.Equal(old.RedirectURIs, c.RedirectURIs) && slices.Equal(old.Scopes, c.Scopes) && slices.Equal(old.GrantTypes, c.GrantTypes) {
 		return nil // every change makes people consent again
 	}
 	if err == nil {
-		old.RedirectURIs = c.RedirectURIs
+		old.RedirectURIs, old.Scopes, old.GrantTypes = c.RedirectURIs, c.Scopes, c.GrantTypes
 		return m.d.store.UpdateClient(ctx, old, audit.ClientUpdated(ctx, at, old))
 	}
 	if !errors.Is(err, storage.ErrNotFound) {
@@ -155,22 +154,16 @@ func (m demo) resourceServer(ctx context.Context) error {
 	rs := storage.ResourceServer{
 		ID: "demo-api", Name: "Demo monitoring API", Audience: m.urls.api + "/",
 		Secrets: []storage.Secret{token.Seal(demoAPISecret, at, time.Time{})},
-		Scopes: directory.SortedScopes(map[string]string{
-			"monitor:read":     "See your monitors, alerts and check runs",
-			"alert:write":      "Create and acknowledge alerts",
-			"config:admin":     "Change how your monitoring is set up",
-			"monitoring:admin": "Do everything in your monitoring",
-		}, "config:admin", "monitoring:admin"),
-		CreatedAt: at, Version: 1,
+		Scopes:  m.d.cfg.product.apiScopes(), CreatedAt: at, Version: 1,
 	}
 	old, err := m.d.store.ResourceServer(ctx, rs.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return m.d.store.CreateResourceServer(ctx, rs, audit.ResourceServerCreated(ctx, at, rs))
 	}
-	if err != nil || old.Audience == rs.Audience {
+	if err != nil || old.Audience == rs.Audience && slices.Equal(old.Scopes, rs.Scopes) {
 		return err
 	}
-	old.Audience = rs.Audience
+	old.Audience, old.Scopes = rs.Audience, rs.Scopes
 	return m.d.store.UpdateResourceServer(ctx, old, audit.ResourceServerUpdated(ctx, at, old))
 }
 

@@ -15,12 +15,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/watchgate/watchgate/apikey"
 	"github.com/watchgate/watchgate/authz"
 	"github.com/watchgate/watchgate/internal/directory"
 	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/signer"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/introspect/coherence"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
@@ -33,8 +35,15 @@ type deployment struct {
 	store  storage.Store
 	sealer *seal.Sealer
 	signer *signer.Signer
-	dir    *directory.Directory
-	lock   *os.File // of the data folder; nil on PostgreSQL
+	// keys are the API keys, and keySigner signs those that are JWTs, in a server;
+	// keySigner is nil where none are.
+	keys      *apikey.Keys
+	keySigner *signer.Signer
+	asked     *introspect.Server
+	// stopping is closed when a server is told to stop.
+	stopping chan struct{}
+	dir      *directory.Directory
+	lock     *os.File // of the data folder; nil on PostgreSQL
 	// outbound makes the client for everything that goes out, once.
 	outbound func() (*outbound.Client, error)
 
@@ -48,7 +57,7 @@ type deployment struct {
 // openDeployment opens the database that cfg names. On SQLite it takes the
 // folder's lock, so that one process at a time has it.
 func openDeployment(ctx context.Context, cfg Config, log *slog.Logger) (*deployment, error) {
-	d := &deployment{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), outbound: sync.OnceValues(cfg.outboundClient)}
+	d := &deployment{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), outbound: sync.OnceValues(cfg.outboundClient)}
 	if err := d.open(ctx); err != nil {
 		d.close()
 		return nil, err

@@ -10,12 +10,14 @@ import (
 	"github.com/watchgate/watchgate/examples/monitorapi"
 	"github.com/watchgate/watchgate/idp/devidp"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/introspect/guard"
 	"github.com/watchgate/watchgate/storage/sqlstore"
 )
 
 type devCmd struct {
 	DataDir  string `help:"Where the database and the secret are kept; ./data when absent." default:"./data" type:"path" placeholder:"DIR"`
 	PortBase int    `help:"The first port: server N, demo identity provider N+1, demo API N+2, operator N+10; 8080 when absent." default:"8080" placeholder:"N"`
+	Product  string `help:"Which product it is: one of ${products}, or a catalogue file; uptimepulse when absent." default:"uptimepulse" placeholder:"NAME|FILE"`
 	LogFile  string `help:"Write the log here; 'watchgate.log' in the data folder when absent." type:"path" placeholder:"FILE"`
 }
 
@@ -70,7 +72,11 @@ func (c *devCmd) Run(p *program) error {
 // config is the configuration of a demonstration in the data folder.
 func (c *devCmd) config() (Config, error) {
 	cfg, err := dataDirConfig(c.DataDir)
+	if err != nil {
+		return cfg, err
+	}
 	cfg.Issuer = c.urls().issuer
+	cfg.product, err = namedProduct(c.Product)
 	return cfg, err
 }
 
@@ -106,7 +112,7 @@ func (c *devCmd) setUp(ctx context.Context) error {
 
 // servers opens the four ports of a demonstration.
 func (c *devCmd) servers(ctx context.Context, m demo) ([]web.Listening, error) {
-	h, err := build(m.d)
+	h, err := build(ctx, m.d)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +129,7 @@ func (c *devCmd) servers(ctx context.Context, m demo) ([]web.Listening, error) {
 		Issuer: urls.issuer, BaseURL: urls.api, ClientID: "demo-spa",
 		ResourceServerID: "demo-api", Secret: demoAPISecret, Tenants: []string{"acme", "globex"},
 		People: devidp.People(), Now: now, Log: m.d.log,
+		Scopes: scopeNames(m.d.cfg.product.apiScopes()), Resources: m.d.cfg.product.demoResources(), Errors: guard.ErrorCodes(m.d.cfg.product.errors),
 	})
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestEmptySecretIsReplacedOnlyBeforeThereIsADatabase(t *testing.T) {
 	if err := makeSecret(dir); err == nil || !strings.Contains(err.Error(), "lost its secret") || secretIn(t, dir) != "" {
 		t.Errorf("with a database: %v", err)
 	}
-	if err := (&devCmd{DataDir: dir, PortBase: 8080}).setUp(t.Context()); err == nil || !strings.Contains(err.Error(), "lost its secret") {
+	if err := (&devCmd{DataDir: dir, PortBase: 8080, Product: "uptimepulse"}).setUp(t.Context()); err == nil || !strings.Contains(err.Error(), "lost its secret") {
 		t.Errorf("dev: %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestEmptySecretIsReplacedOnlyBeforeThereIsADatabase(t *testing.T) {
 // demonstration sets up a data folder as `dev` does.
 func demonstration(t *testing.T) demo {
 	t.Helper()
-	c := &devCmd{DataDir: t.TempDir(), PortBase: 8080}
+	c := &devCmd{DataDir: t.TempDir(), PortBase: 8080, Product: "uptimepulse"}
 	if err := c.setUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,8 @@ Watchgate is running, with a demonstration around it.
 
   server    %[1]s
   metadata  %[1]s/.well-known/openid-configuration
-  demo API  %[3]s/t/acme/monitors   wants an access token
+  demo API  %[3]s/t/acme/monitors   wants an access token or an API key
+  API keys  %[1]s/v1/docs
   provider  %[2]s   the demo's people sign in here, sent by the server
   operator  %[4]s/metrics   /healthz   /readyz
   data      %[5]s
@@ -36,6 +37,13 @@ Watchgate is running, with a demonstration around it.
 
       bin/watchgate tenant suspend acme --reason trying --data-dir %[5]s
       bin/watchgate tenant resume acme --data-dir %[5]s
+
+  An API key is made in the browser, and works at the demo API (the README goes on
+  from here: a check runner that stops the moment its key is revoked):
+
+      KEY=$(bin/watchgate key create ci --scope monitor:read --server %[1]s)
+      curl -s -H "Authorization: Bearer $KEY" %[3]s/t/acme/monitors
+      bin/watchgate key list --server %[1]s
 
   Stop with Ctrl-C. Everything is kept; 'rm -r %[5]s' starts afresh.
 

@@ -14,8 +14,12 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/watchgate/watchgate/examples/profiles"
 	"github.com/watchgate/watchgate/internal/directory"
 )
+
+// vars are what the grammar's help mentions.
+func vars() kong.Vars { return kong.Vars{"products": strings.Join(profiles.Names(), ", ")} }
 
 // cli is the grammar of the command line.
 type cli struct {
@@ -28,6 +32,8 @@ type cli struct {
 	Client         clientCmd         `cmd:"" help:"Apps and machines (OAuth clients): list, create, disable and enable them, and rotate their secrets."`
 	Connection     connectionCmd     `cmd:"" help:"A tenant's identity providers and e-mail domains."`
 	ResourceServer resourceServerCmd `cmd:"" help:"APIs that ask whether a credential is good (OAuth resource servers)."`
+	Key            keyCmd            `cmd:"" help:"API keys of a server that runs elsewhere: create, list, rotate and revoke them, after a sign-in with the browser."`
+	Scan           scanCmd           `cmd:"" help:"Find API keys and tokens in files, folders and standard input, offline; fails when there are any."`
 	SigningKey     signingKeyCmd     `cmd:"" help:"List, rotate and drop signing keys."`
 }
 
@@ -68,6 +74,7 @@ func (p *program) run(args []string) int {
 		kong.Name("watchgate"),
 		kong.Description("An OAuth 2.0 and OpenID Connect authorization server for the tenants of monitoring services."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		vars(),
 		kong.Writers(p.out, p.errOut),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 	)

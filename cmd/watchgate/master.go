@@ -12,6 +12,9 @@ func (d *deployment) ready(ctx context.Context) error {
 	if err := d.signer.CanSign(ctx); err != nil {
 		return fmt.Errorf("the server could not sign: %w", explainKeys(err))
 	}
+	if err := d.dir.EnsureOwn(ctx, d.cfg.Issuer, d.cfg.product.ownScopes()); err != nil {
+		return fmt.Errorf("cannot register the management API: %w", err)
+	}
 	d.attempt(ctx, "master secret", d.reseal)
 	return nil
 }

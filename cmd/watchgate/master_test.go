@@ -97,7 +97,7 @@ func resealNext(t *testing.T, d *deployment, secret string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := d.store.SigningKeys(t.Context())
+	keys, err := d.store.SigningKeys(t.Context(), storage.SignTokens)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (c *serveCmd) Run(p *program) error {
 	if err := d.ready(p.ctx); err != nil {
 		return err
 	}
-	h, err := build(d)
+	h, err := build(p.ctx, d)
 	if err != nil {
 		return err
 	}
@@ -63,6 +63,9 @@ const grace = 20 * time.Second
 // the requests it has.
 func (d *deployment) run(ctx context.Context, servers ...web.Listening) error {
 	g, ctx := errgroup.WithContext(ctx)
+	context.AfterFunc(ctx, func() { close(d.stopping) })
+	g.Go(func() error { return d.asked.Run(ctx) })
+	g.Go(func() error { return d.tendKeys(ctx) })
 	g.Go(func() error {
 		defer d.log.Info("stopped serving")
 		return web.Run(ctx, grace, servers...)

@@ -17,6 +17,7 @@ import (
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/oidcconn"
 	"github.com/watchgate/watchgate/internal/flow"
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect"
@@ -36,7 +37,7 @@ type handlers struct {
 }
 
 // build wires the rooms of a server over an open deployment.
-func build(d *deployment) (handlers, error) {
+func build(ctx context.Context, d *deployment) (handlers, error) {
 	d.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	u, err := url.Parse(d.cfg.Issuer)
 	if err != nil {
@@ -51,9 +52,12 @@ func build(d *deployment) (handlers, error) {
 	if err != nil {
 		return handlers{}, err
 	}
+	if d.keys, err = d.newKeys(ctx); err != nil {
+		return handlers{}, err
+	}
 	engine, err := authz.New(authz.Config{
 		Issuer: d.cfg.Issuer, Store: d.store, Signer: d.signer, SignIn: people,
-		SuccessorKey: d.sealer.Key("refresh-successor"), Now: now,
+		SuccessorKey: d.sealer.Key("refresh-successor"), Now: now, Keys: d.keys, Catalogue: d.cfg.product.catalogue,
 	})
 	if err != nil {
 		return handlers{}, fmt.Errorf("cannot start the protocol engine: %w", err)
@@ -61,7 +65,11 @@ func build(d *deployment) (handlers, error) {
 	people.SetAuthorizer(engine)
 	people.Mount(mux)
 	engine.Mount(mux)
-	newIntrospection(d).Mount(mux)
+	d.asked = newIntrospection(d)
+	d.asked.Mount(mux)
+	if err := d.mountManagement(mux, d.asked); err != nil {
+		return handlers{}, err
+	}
 	mux.Page("GET /{$}", func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		return templates.Welcome(w, templates.WelcomePage{Issuer: d.cfg.Issuer})
@@ -83,6 +91,8 @@ func newIntrospection(d *deployment) *introspect.Server {
 	return introspect.New(introspect.Config{
 		Store: d.store, Issuer: d.cfg.Issuer, Now: now, Log: d.log, Signer: d.signer, Limits: limits,
 		Node: d.node, CacheBytes: int64(c.CacheMiB) << 20, Registerer: d.metrics,
+		Keys: d.keys, Catalogue: d.cfg.product.catalogue,
+		KeyLimits: limit.New(limit.Config{Now: now, Redis: d.cfg.redis, Log: d.log, Registerer: d.metrics}),
 	})
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
+
+	"github.com/watchgate/watchgate/storage"
 )
 
 type signingKeyCmd struct {
@@ -16,10 +19,14 @@ type signingKeyList struct {
 }
 
 func (c *signingKeyList) do(ctx context.Context, ops operators) (report, error) {
-	keys, err := ops.keys.SigningKeys(ctx)
-	r := report{Columns: []string{"kid", "alg", "created", "signs from", "retired", "removed"}}
-	for _, k := range keys {
-		r.Rows = append(r.Rows, []string{k.KID, k.Alg, day(k.CreatedAt), day(k.ActiveAt), day(k.RetiredAt), day(k.RemoveAt)})
+	keys, err := ops.keys.SigningKeys(ctx, storage.SignTokens)
+	if err != nil {
+		return report{}, err
+	}
+	more, err := ops.keys.SigningKeys(ctx, storage.SignAPIKeys)
+	r := report{Columns: []string{"kid", "alg", "signs", "created", "signs from", "retired", "removed"}}
+	for _, k := range append(keys, more...) {
+		r.Rows = append(r.Rows, []string{k.KID, k.Alg, cmp.Or(string(k.Use), "tokens"), day(k.CreatedAt), day(k.ActiveAt), day(k.RetiredAt), day(k.RemoveAt)})
 	}
 	return r, err
 }

@@ -11,8 +11,9 @@ import (
 // How often a node looks after what runs beside the requests. Every task is
 // idempotent, and any number of nodes may do it at once.
 const (
-	keysEvery  = time.Minute
-	sweepEvery = 10 * time.Minute
+	keysEvery    = time.Minute
+	sweepEvery   = 10 * time.Minute
+	apiKeysEvery = 2 * time.Second
 )
 
 // upkeep rotates signing keys on schedule, makes room for the tokens to come
@@ -28,10 +29,28 @@ func (d *deployment) upkeep(ctx context.Context) error {
 			return nil
 		case <-keys.C:
 			d.attempt(ctx, "signing keys", d.signer.Tick)
+			if d.keySigner != nil {
+				d.attempt(ctx, "signing keys of API keys", d.keySigner.Tick)
+			}
 		case <-sweep.C:
 			d.attempt(ctx, "prepare", func(ctx context.Context) error { return d.store.Prepare(ctx, now()) })
 			d.attempt(ctx, "sweep", d.sweep)
 			d.attempt(ctx, "master secret", d.reseal)
+		}
+	}
+}
+
+// tendKeys makes successors of API keys that are due and hands them over, until ctx
+// is done. It has a turn of its own: a webhook may take its time.
+func (d *deployment) tendKeys(ctx context.Context) error {
+	every := time.NewTicker(apiKeysEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+			d.attempt(ctx, "API keys", d.keys.Tick)
 		}
 	}
 }

@@ -32,6 +32,11 @@ type api struct {
 	base   string
 	estate *estate
 	now    func() time.Time
+
+	// resources are served in place of the monitoring of the demonstration.
+	resources []Resource
+	shelves   *shelves
+	scopes    []string
 }
 
 // newAPI makes the guard that every call passes. Its errors are mistakes of the
@@ -45,12 +50,15 @@ func newAPI(cfg Config) (*api, error) {
 				cfg.Log.ErrorContext(ctx, "a token could not be checked", slog.Any("err", e.Err))
 			}
 		},
-		Now: cfg.Now,
+		Now: cfg.Now, APIKeyHeader: true, Errors: cfg.Errors, RequireHTTPS: cfg.RequireHTTPS,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api{guard: g, issuer: cfg.Issuer, base: cfg.BaseURL, estate: newEstate(cfg.Now), now: cfg.Now}, nil
+	return &api{
+		guard: g, issuer: cfg.Issuer, base: cfg.BaseURL, estate: newEstate(cfg.Now), now: cfg.Now,
+		resources: cfg.Resources, shelves: &shelves{of: map[[2]string]*shelf{}}, scopes: cfg.Scopes,
+	}, nil
 }
 
 // call is a call that passed the guard.
@@ -67,19 +75,29 @@ type operation struct {
 }
 
 func (a *api) mount(mux *http.ServeMux) {
-	for path, operations := range map[string]map[string]operation{
-		"monitors": {http.MethodGet: {scopeRead, a.monitors}},
-		"checks":   {http.MethodGet: {scopeRead, a.checks}},
-		"alerts":   {http.MethodGet: {scopeRead, a.alerts}, http.MethodPost: {scopeAlert, a.createAlert}},
-		"config":   {http.MethodGet: {scopeRead, a.settings}, http.MethodPut: {scopeConfig, a.replaceSettings}},
-	} {
-		for method, op := range operations {
-			mux.Handle(method+" /t/{tenant}/"+path, a.guarded(op))
+	for _, r := range a.resources {
+		a.mountResource(mux, r)
+	}
+	if len(a.resources) == 0 {
+		for path, operations := range map[string]map[string]operation{
+			"monitors": {http.MethodGet: {scopeRead, a.monitors}},
+			"checks":   {http.MethodGet: {scopeRead, a.checks}},
+			"alerts":   {http.MethodGet: {scopeRead, a.alerts}, http.MethodPost: {scopeAlert, a.createAlert}},
+			"config":   {http.MethodGet: {scopeRead, a.settings}, http.MethodPut: {scopeConfig, a.replaceSettings}},
+		} {
+			a.mountOperations(mux, path, operations)
 		}
-		mux.Handle("/t/{tenant}/"+path, methodNotAllowed(slices.Sorted(maps.Keys(operations))))
 	}
 	mux.HandleFunc("/t/", notFound)
 	mux.HandleFunc("GET "+metadataPath, a.metadata)
+}
+
+// mountOperations adds what the methods of one path do.
+func (a *api) mountOperations(mux *http.ServeMux, path string, operations map[string]operation) {
+	for method, op := range operations {
+		mux.Handle(method+" /t/{tenant}/"+path, a.guarded(op))
+	}
+	mux.Handle("/t/{tenant}/"+path, methodNotAllowed(slices.Sorted(maps.Keys(operations))))
 }
 
 // guarded lets a call through to an operation whose token has the operation's scope,
@@ -188,7 +206,7 @@ func (a *api) metadata(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"resource":                 a.base + "/",
 		"authorization_servers":    []string{a.issuer},
-		"scopes_supported":         []string{scopeRead, scopeAlert, scopeConfig, scopeAll},
+		"scopes_supported":         a.scopes,
 		"bearer_methods_supported": []string{"header"},
 		"resource_name":            "Demo monitoring API",
 	})

@@ -229,7 +229,6 @@ func TestCallWithoutCredentialsGetsNoErrorCode(t *testing.T) {
 	raw := w.issue("acme", "monitor:read")
 	for name, call := range map[string]reply{
 		"nothing":             w.do("GET", "/t/acme/monitors", ""),
-		"token in the query":  w.do("GET", "/t/acme/monitors?access_token="+raw, ""),
 		"token in the body":   w.do("POST", "/t/acme/alerts", "access_token="+raw, "Content-Type", "application/x-www-form-urlencoded"),
 		"Basic":               w.do("GET", "/t/acme/monitors", "", "Authorization", "Basic eDp5"),
 		"unknown tenant, too": w.do("GET", "/t/nobody/monitors", ""),
@@ -238,12 +237,23 @@ func TestCallWithoutCredentialsGetsNoErrorCode(t *testing.T) {
 		if call.status != http.StatusUnauthorized || !strings.HasPrefix(challenge, "Bearer ") || strings.Contains(challenge, "error") {
 			t.Errorf("%s: %d %q, want 401 and a challenge without error", name, call.status, challenge)
 		}
-		if diff := cmp.Diff(map[string]any{"message": "an access token is needed: Authorization: Bearer ..."}, call.members(t)); diff != "" {
+		if diff := cmp.Diff(map[string]any{"message": "an access token or API key is needed: Authorization: Bearer ..., or X-API-Key: ..."}, call.members(t)); diff != "" {
 			t.Errorf("%s: body (-want +got):\n%s", name, diff)
 		}
 	}
 	if n := w.asked.Load(); n != 0 {
 		t.Errorf("%d introspections of nothing", n)
+	}
+}
+
+func TestTokenInTheQueryIsRefusedAsSuch(t *testing.T) {
+	w := newWorld(t)
+	got := w.do("GET", "/t/acme/monitors?access_token="+w.issue("acme", "monitor:read"), "")
+	if got.status != http.StatusBadRequest || got.members(t)["error"] != "invalid_request" {
+		t.Errorf("%d %s, want 400 invalid_request", got.status, got.body)
+	}
+	if n := w.asked.Load(); n != 0 {
+		t.Errorf("%d introspections of what is in the wrong place", n)
 	}
 }
 
@@ -301,7 +311,7 @@ func TestMissingScopeIsNamed(t *testing.T) {
 		if challenge := got.header.Get("WWW-Authenticate"); got.status != 403 || challenge != want {
 			t.Errorf("%s %s with %s: %d\n got %s\nwant %s", c.method, c.path, c.held, got.status, challenge, want)
 		}
-		body := map[string]any{"error": "insufficient_scope", "error_description": "the access token lacks a scope"}
+		body := map[string]any{"error": "insufficient_scope", "error_description": "the access token or API key lacks a scope"}
 		if diff := cmp.Diff(body, got.members(t)); diff != "" {
 			t.Errorf("%s %s: body (-want +got):\n%s", c.method, c.path, diff)
 		}

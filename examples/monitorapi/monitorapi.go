@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/watchgate/watchgate/introspect/guard"
 	"github.com/watchgate/watchgate/templates"
 )
 
@@ -34,6 +35,18 @@ type Config struct {
 	// People are shown on the page before the sign-in; may be empty.
 	People []templates.DemoPerson
 
+	// Resources are what the API has in place of the monitors, alerts and settings of
+	// the demonstration, each reached at /t/{tenant}/NAME. Default: those.
+	Resources []Resource
+	// Scopes are what its metadata says that it knows (RFC 9728). Default: those of
+	// the demonstration.
+	Scopes []string
+
+	// Errors are the codes in its refusals. Default: guard's.
+	Errors guard.ErrorCodes
+	// RequireHTTPS refuses calls over plain HTTP.
+	RequireHTTPS bool
+
 	HTTPClient *http.Client // of the page; nil: one with a timeout of 5 s that follows no redirect
 	Now        func() time.Time
 	Log        *slog.Logger // nil: slog.Default()
@@ -49,6 +62,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.TenantNames == nil {
 		c.TenantNames = map[string]string{"acme": "Acme Monitoring", "globex": "Globex Corporation"}
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = []string{scopeRead, scopeAlert, scopeConfig, scopeAll}
 	}
 	if c.HTTPClient == nil {
 		c.HTTPClient = newHTTPClient()

@@ -132,8 +132,8 @@ func checkMethod(p *Problem, c storage.Client) {
 		p.add("name at least one grant type")
 	}
 	for _, g := range c.GrantTypes {
-		if !slices.Contains([]string{storage.GrantAuthorizationCode, storage.GrantRefreshToken, storage.GrantClientCredentials}, g) {
-			p.add("the grant type %q is unknown: use authorization_code, refresh_token or client_credentials", g)
+		if !slices.Contains([]string{storage.GrantAuthorizationCode, storage.GrantRefreshToken, storage.GrantClientCredentials, storage.GrantTokenExchange}, g) {
+			p.add("the grant type %q is unknown: use authorization_code, refresh_token, client_credentials or token_exchange", g)
 		}
 	}
 	if c.Public() && c.Allows(storage.GrantClientCredentials) {
@@ -142,8 +142,8 @@ func checkMethod(p *Problem, c storage.Client) {
 	if c.Public() && c.PKCEOptional {
 		p.add("PKCE can be optional only for confidential clients")
 	}
-	if c.Allows(storage.GrantRefreshToken) && !c.Allows(storage.GrantAuthorizationCode) {
-		p.add("refresh_token goes with authorization_code")
+	if c.Allows(storage.GrantRefreshToken) && !c.Allows(storage.GrantAuthorizationCode) && !c.Allows(storage.GrantTokenExchange) {
+		p.add("refresh_token goes with authorization_code or with token_exchange")
 	}
 }
 

@@ -18,6 +18,18 @@ import (
 
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)
 
+// claimName is that of a claim: a word, or a URI as some providers want it for claims
+// of one's own.
+var claimName = regexp.MustCompile(`^[\x21-\x7E]{1,200}$`)
+
+// knownClaims are those of ID tokens and of OpenID Connect Core section 5.1.
+var knownClaims = []string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash", "s_hash",
+	"sid", "cnf", "scope", "client_id",
+	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
+	"email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified", "address", "updated_at",
+}
+
 // publicMail are domains at which anybody can have an address: no tenant can
 // own one (TN-06).
 var publicMail = []string{
@@ -189,7 +201,20 @@ func (d *Directory) checkConnection(c storage.Connection, secret string) error {
 	if !slices.Contains([]storage.Role{storage.RoleOwner, storage.RoleAdmin, storage.RoleMember, storage.RoleViewer}, c.DefaultRole) {
 		p.add("the default role must be owner, admin, member or viewer, not %q", c.DefaultRole)
 	}
+	checkRoleClaim(p, c.RoleClaim)
 	return p.or()
+}
+
+// checkRoleClaim refuses a claim that is no statement of the tenant about a person:
+// most providers let people write their own name or nickname.
+func checkRoleClaim(p *Problem, claim string) {
+	switch {
+	case claim == "":
+	case slices.Contains(knownClaims, claim):
+		p.add("the role claim cannot be %s, which has a meaning of its own or is what people say about themselves: let the provider send another", claim)
+	case !claimName.MatchString(claim):
+		p.add("the role claim %q is no claim's name: use printable ASCII without spaces, at most 200 characters", claim)
+	}
 }
 
 // goodIssuer reports whether an issuer can be pinned (OIDC Discovery section 3).

@@ -102,3 +102,25 @@ func trail(t *testing.T, store storage.Store, id storage.TenantID) []string {
 	}
 	return kinds
 }
+
+// TestAttackRoleClaimThatPeopleWriteThemselves: a nickname of "owner" is no role.
+func TestAttackRoleClaimThatPeopleWriteThemselves(t *testing.T) {
+	d, _, _ := open(t)
+	if _, err := d.CreateTenant(t.Context(), "acme", "Acme"); err != nil {
+		t.Fatal(err)
+	}
+	for _, claim := range []string{"nickname", "preferred_username", "email", "sub", "acr", "a b", "rôle", strings.Repeat("r", 201)} {
+		c := connection()
+		c.RoleClaim = claim
+		if text := wrong(t, second(d.CreateConnection(t.Context(), "acme", c, "s"))); !strings.Contains(text, "role claim") {
+			t.Errorf("%q: %s", claim, text)
+		}
+	}
+	for _, claim := range []string{"", "roles", "https://acme.example/role"} {
+		c := connection()
+		c.RoleClaim = claim
+		if _, err := d.CreateConnection(t.Context(), "acme", c, "s"); err != nil {
+			t.Errorf("%q: %v", claim, err)
+		}
+	}
+}

@@ -17,8 +17,9 @@ type Dev struct {
 	Dir      string
 }
 
-// StartDev starts a demonstration; base 0 looks for free ports.
-func StartDev(ctx context.Context, dir string, base int) (*Dev, error) {
+// StartDev starts a demonstration; base 0 looks for free ports. more are further
+// flags.
+func StartDev(ctx context.Context, dir string, base int, more ...string) (*Dev, error) {
 	if base == 0 {
 		free, err := FreePort(0, 1, 2, 10)
 		if err != nil {
@@ -27,7 +28,7 @@ func StartDev(ctx context.Context, dir string, base int) (*Dev, error) {
 		base = free
 	}
 	at := func(offset int) string { return fmt.Sprintf("http://127.0.0.1:%d", base+offset) }
-	n, err := launch(ctx, at(0), at(10), "dev", "--data-dir", dir, "--port-base", fmt.Sprint(base))
+	n, err := launch(ctx, at(0), at(10), append([]string{"dev", "--data-dir", dir, "--port-base", fmt.Sprint(base)}, more...)...)
 	if err != nil {
 		return nil, err
 	}
