@@ -5,6 +5,7 @@ import "fmt"
 // greet says what runs where, and what to do first.
 func (c *devCmd) greet(p *program, logName string) {
 	u := c.urls()
+	scope, path, keys := c.sample()
 	fmt.Fprintf(p.out, `
 Watchgate is running, with a demonstration around it.
 
@@ -17,8 +18,8 @@ Watchgate is running, with a demonstration around it.
 
   server    %[1]s
   metadata  %[1]s/.well-known/openid-configuration
-  demo API  %[3]s/t/acme/monitors   wants an access token or an API key
-  API keys  %[1]s/v1/docs
+  API keys  %[1]s/v1/docs   how they are managed
+  demo API  %[3]s/t/acme/%[8]s   wants an access token or an API key
   provider  %[2]s   the demo's people sign in here, sent by the server
   operator  %[4]s/metrics   /healthz   /readyz
   data      %[5]s
@@ -28,7 +29,7 @@ Watchgate is running, with a demonstration around it.
   on the wrong tenant.
 
       TOKEN=$(curl -s -u demo-m2m:demo-m2m-secret %[1]s/oauth2/token \
-        -d grant_type=client_credentials -d scope=monitor:read | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+        -d grant_type=client_credentials -d scope=%[7]s | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
       curl -s -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=acme -d token=$TOKEN; echo
       curl -s -u demo-api:demo-api-secret %[1]s/oauth2/introspect -d tenant=globex -d token=$TOKEN; echo
 
@@ -38,14 +39,35 @@ Watchgate is running, with a demonstration around it.
       bin/watchgate tenant suspend acme --reason trying --data-dir %[5]s
       bin/watchgate tenant resume acme --data-dir %[5]s
 
-  An API key is made in the browser, and works at the demo API (the README goes on
-  from here: a check runner that stops the moment its key is revoked):
+%[9]s  Stop with Ctrl-C. Everything is kept; 'rm -r %[5]s' starts afresh.
 
-      KEY=$(bin/watchgate key create ci --scope monitor:read --server %[1]s)
-      curl -s -H "Authorization: Bearer $KEY" %[3]s/t/acme/monitors
+`, u.issuer, u.idp, u.api, u.operator, c.DataDir, logName, scope, path, keys)
+}
+
+// sample is a scope of the product with what it opens at the demo API, and what can
+// be pasted about keys.
+func (c *devCmd) sample() (scope, path, keys string) {
+	scope, path = "monitor:read", "monitors"
+	served, err := namedProduct(c.Product)
+	if err != nil {
+		return scope, path, "" // it was read a moment ago
+	}
+	for _, r := range served.demoResources() {
+		if read := r.Actions["read"]; read != "" {
+			scope, path = read, r.Name
+			break
+		}
+	}
+	if served.profiles.Default().HTTPSOnly {
+		return scope, path, "" // nothing here is https
+	}
+	u := c.urls()
+	return scope, path, fmt.Sprintf(`  Make an API key: sign in as alice@acme.test in the browser that opens. The README
+  goes on from there, to a check runner that stops when its key is revoked.
+
+      KEY=$(bin/watchgate key create ci --scope %[3]s --server %[1]s)
+      curl -s %[2]s/t/acme/%[4]s -H "Authorization: Bearer $KEY"
       bin/watchgate key list --server %[1]s
 
-  Stop with Ctrl-C. Everything is kept; 'rm -r %[5]s' starts afresh.
-
-`, u.issuer, u.idp, u.api, u.operator, c.DataDir, logName)
+`, u.issuer, u.api, scope, path)
 }
