@@ -29,9 +29,10 @@ type Holder struct {
 }
 
 // Check is the question of the deployment's own API, which is a resource server like
-// any other and is named by own, but needs no credentials to ask. It costs one
-// statement, and nothing is remembered; what has not the form of a credential costs
-// none.
+// any other and is named by own, but needs no credentials to ask. What was found is
+// remembered as answers are, and as long as it is what the database would say; the
+// decision is made on every call. What has to be looked up costs one statement, and
+// what has not the form of a credential none.
 //
 // Its errors are [web.Error]s: 503 when nobody can tell, and 429, with the headers of
 // [Limits], when a key is used more often than its profile says. Any other error says
@@ -55,11 +56,15 @@ func (s *Server) Check(ctx context.Context, own storage.ResourceServerID, q Ask)
 
 func (s *Server) check(ctx context.Context, v *verdict) (Holder, error) {
 	about := s.subjectOf(v.question.token)
+	if r := s.own.recall(v.rs.ID, about); r != nil {
+		v.rs, v.source = r.rs, fromMemory
+		return s.holder(ctx, v, r.found), nil
+	}
 	if !s.genuine(ctx, about, v.question.token) {
 		*v = inactiveBecause(ctx, *v, kindOf(v.question.token))
 		return Holder{Why: v.why}, nil
 	}
-	r := reading{about: about}
+	r := reading{mark: s.memory.node.Mark(), about: about}
 	if err := s.find(ctx, caller{ID: string(v.rs.ID)}, v, &r); errors.Is(err, storage.ErrNotFound) {
 		return Holder{}, fmt.Errorf("introspect: the deployment's own API: %w", errUnknown)
 	} else if err != nil {
@@ -68,7 +73,12 @@ func (s *Server) check(ctx context.Context, v *verdict) (Holder, error) {
 	if !v.rs.DisabledAt.IsZero() {
 		return Holder{}, fmt.Errorf("introspect: the deployment's own API: %w", errDisabled)
 	}
-	return s.holder(ctx, v, s.credential(r)), nil
+	found := s.credential(r)
+	h := s.holder(ctx, v, found)
+	if h.Active {
+		s.own.keep(about, ownReading{mark: r.mark, rs: v.rs, found: found})
+	}
+	return h, nil
 }
 
 // holder decides as about any other question, and leaves the scopes whole.

@@ -37,7 +37,7 @@ func (w *world) check(q introspect.Ask) introspect.Holder {
 }
 
 // The deployment's own API gets the whole record, and scopes that are not narrowed
-// to what it offers, by one statement each time.
+// to what it offers, by one statement each.
 func TestCheckOfTheDeploymentsOwnAPI(t *testing.T) {
 	w := ownWorld(t)
 	s, k := w.issueBound(), w.key(func(k *storage.APIKey) { k.Scopes = []string{"monitor:write"} })

@@ -82,6 +82,7 @@ type Server struct {
 	limits   *limits
 	scans    *scans
 	memory   *memory
+	own      *ownReadings
 	flights  *flights
 	metrics  metrics
 	uses     *uses
@@ -97,7 +98,7 @@ func New(cfg Config) *Server {
 	}
 	m := remembering(cfg)
 	return &Server{
-		memory: m, flights: newFlights(), metrics: newMetrics(cfg.Registerer, m),
+		memory: m, own: newOwnReadings(m.node), flights: newFlights(), metrics: newMetrics(cfg.Registerer, m),
 		cfg: cfg, known: newRecent(), recorded: audit.NewLimiter(), crossed: audit.NewLimiter(), seed: maphash.MakeSeed(),
 		limits: newLimits(cfg.Limits, cfg.Now), scans: newScans(cfg.Registerer), uses: newUses(cfg.Registerer),
 	}

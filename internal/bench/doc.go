@@ -1,9 +1,9 @@
 // Command bench measures the server and prints each figure beside a baseline
 // that was taken in the same run: pgbench on the same PostgreSQL, a bare net/http
 // handler and npm's oidc-provider on the same machine, one node beside three, few
-// tokens beside many. It writes bench.json, too.
+// tokens beside many, API keys beside tokens. It writes bench.json, too.
 //
-//	make bench                                  about ten minutes on two cores
+//	make bench                                  about twelve minutes on two cores
 //	BIG=1 make bench                            with the very large sizes
 //	go run ./internal/bench -only introspection one section, or several with commas
 //

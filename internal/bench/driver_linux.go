@@ -33,7 +33,7 @@ type line struct {
 }
 
 // answerLimit bounds an answer, in bytes.
-const answerLimit = 16 << 10
+const answerLimit = 64 << 10
 
 // newDriver returns a driver for the server at base (http://ADDRESS:PORT).
 func newDriver(base string, connections int, requests [][]byte, want string) (*driver, error) {

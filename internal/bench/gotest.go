@@ -53,7 +53,7 @@ func hashed() float64 {
 }
 
 // measured is a value with its unit, as `go test -bench` says it.
-var measured = regexp.MustCompile(`([0-9.]+) ((?:ns|B|allocs)/op)`)
+var measured = regexp.MustCompile(`([0-9.]+) ((?:ns|cpu-ns|B|allocs)/op)`)
 
 // goBenchmark runs one benchmark of a package on one processor and returns the least
 // of its values, by their units.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // Sizes of the growth section.
@@ -94,15 +93,8 @@ func measureGrowth(ctx context.Context, b *bench) error {
 
 func (b *bench) measureCold(ctx context.Context, few, many *town) error {
 	fewSide, manySide := &side{driver: few.cold, pid: few.node.PID()}, &side{driver: many.cold, pid: many.node.PID()}
-	for round := range coldRounds {
-		for i := range 2 {
-			s := []*side{fewSide, manySide}[(round+i)%2]
-			l, err := s.driver.run(ctx, time.Minute, coldAtOnce)
-			if err != nil {
-				return err
-			}
-			s.laps = append(s.laps, l)
-		}
+	if err := raceCounted(ctx, coldRounds, coldAtOnce, fewSide, manySide); err != nil {
+		return err
 	}
 	for _, q := range []struct {
 		name  string

@@ -30,6 +30,7 @@ var sections = []section{
 	{"revocation", measureRevocation},
 	{"growth", measureGrowth},
 	{"cached", measureCached},
+	{"keys", measureKeys},
 	{"inside", measureInside},
 	{"flows", measureFlowsPostgres},
 	{"flows-sqlite", measureFlowsSQLite},

@@ -76,3 +76,28 @@ func (s *side) against(other *side, of func(lap) float64) float64 {
 	}
 	return median(values)
 }
+
+// beyond is the median of the rounds' differences of a value from the other side's.
+func (s *side) beyond(other *side, of func(lap) float64) float64 {
+	values := make([]float64, len(s.laps))
+	for i, l := range s.laps {
+		values[i] = of(l) - of(other.laps[i])
+	}
+	return median(values)
+}
+
+// raceCounted lets the sides run in turns of so many requests. Who begins a round
+// changes.
+func raceCounted(ctx context.Context, rounds, count int, sides ...*side) error {
+	for round := range rounds {
+		for i := range sides {
+			s := sides[(round+i)%len(sides)]
+			l, err := s.driver.run(ctx, time.Minute, count)
+			if err != nil {
+				return err
+			}
+			s.laps = append(s.laps, l)
+		}
+	}
+	return nil
+}

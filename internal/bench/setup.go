@@ -139,7 +139,7 @@ func (s *site) register(ctx context.Context) error {
 		return err
 	}
 	machine, err1 := s.operate(ctx, nil, "client", "create", "--id", "bench-m2m", "--name", "Machine", "--grant", "client_credentials",
-		"--scope", "monitor:read", "--tenant", tenant["id"])
+		"--scope", "monitor:read,api-keys:write", "--tenant", tenant["id"])
 	web, err2 := s.operate(ctx, nil, "client", "create", "--id", "bench-web", "--name", "Web", "--redirect", redirectURI,
 		"--scope", "openid,profile,email,offline_access,monitor:read")
 	api, err3 := s.operate(ctx, nil, "resource-server", "create", "--id", "bench-api", "--name", "API",

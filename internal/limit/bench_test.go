@@ -2,6 +2,7 @@ package limit_test
 
 import (
 	"context"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -9,6 +10,25 @@ import (
 	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/redistest"
 )
+
+// BenchmarkTakeOfMany takes for as many keys as there is room for by a half, so that
+// what is looked up is not in the processor's own memory.
+func BenchmarkTakeOfMany(b *testing.B) {
+	keys := make([]string, limit.DefaultEntries/2)
+	for i := range keys {
+		keys[i] = "key_01kavq3n8e5t7w2m4d6g" + strconv.Itoa(100_000+i)
+	}
+	l := limit.New(limit.Config{})
+	for _, k := range keys {
+		l.Take(context.Background(), k, plenty)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		l.Take(context.Background(), keys[i], plenty)
+		i = (i + 7919) % len(keys)
+	}
+}
 
 // BenchmarkTakeRedis also says how much of the processor this process used: the rest
 // is Redis's, and the way there.
