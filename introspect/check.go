@@ -14,6 +14,9 @@ type Ask struct {
 	Token string // an access token or an API key, as presented
 	IP    string // where the call came from; "" when it is not known
 	HTTPS bool   // the call came over HTTPS
+	// Again is set for a credential that was accepted for this very call before:
+	// nothing is counted, and its rate is left alone.
+	Again bool
 }
 
 // Holder is who presented a credential, as the store has it at this moment.
@@ -43,7 +46,7 @@ func (s *Server) Check(ctx context.Context, own storage.ResourceServerID, q Ask)
 		v.question.proto = "https"
 	}
 	h, err := s.check(ctx, &v)
-	if err == nil && v.key != nil {
+	if err == nil && v.key != nil && !q.Again {
 		err = s.spend(ctx, v)
 	}
 	s.metrics.count(v, err)
@@ -58,7 +61,7 @@ func (s *Server) check(ctx context.Context, v *verdict) (Holder, error) {
 	about := s.subjectOf(v.question.token)
 	if r := s.own.recall(v.rs.ID, about); r != nil {
 		v.rs, v.source = r.rs, fromMemory
-		return s.holder(ctx, v, r.found), nil
+		return s.holder(ctx, v, r.found, r.key), nil
 	}
 	if !s.genuine(ctx, about, v.question.token) {
 		*v = inactiveBecause(ctx, *v, kindOf(v.question.token))
@@ -74,17 +77,22 @@ func (s *Server) check(ctx context.Context, v *verdict) (Holder, error) {
 		return Holder{}, fmt.Errorf("introspect: the deployment's own API: %w", errDisabled)
 	}
 	found := s.credential(r)
-	h := s.holder(ctx, v, found)
+	if found == nil {
+		return s.holder(ctx, v, nil, nil), nil
+	}
+	// One for all calls: what it counts is flushed as a whole.
+	key := found.keyed()
+	h := s.holder(ctx, v, found, key)
 	if h.Active {
-		s.own.keep(about, ownReading{mark: r.mark, rs: v.rs, found: found})
+		s.own.keep(about, ownReading{mark: r.mark, rs: v.rs, found: found, key: key})
 	}
 	return h, nil
 }
 
 // holder decides as about any other question, and leaves the scopes whole.
-func (s *Server) holder(ctx context.Context, v *verdict, found *credential) Holder {
+func (s *Server) holder(ctx context.Context, v *verdict, found *credential, key *keyed) Holder {
 	if found != nil {
-		v.tenant, v.key = found.life.TenantID, found.keyed()
+		v.tenant, v.key = found.life.TenantID, key
 	}
 	if why := barred(v.question, v.rs, found); why != "" {
 		*v = inactiveBecause(ctx, *v, why)

@@ -86,7 +86,7 @@ func (s *Server) effective(c *credential) []string {
 	var scopes []string
 	switch {
 	case !c.owned:
-		scopes = s.cfg.Catalogue.Expand(c.scopes)
+		scopes = s.cfg.Catalogue.Effective(c.scopes, "")
 	case c.owner.Role == "" && s.cfg.Catalogue != nil:
 		return nil // a person without a role may nothing, and is no machine
 	default:
@@ -139,8 +139,10 @@ func (c *credential) hangsOn() []storage.Change {
 		own(storage.ChangeKey, string(c.key.ID))
 		own(storage.ChangeUser, string(c.key.Owner))
 	}
-	if client != "" {
-		on = append(on, storage.Change{Kind: storage.ChangeClient, ID: string(client)})
+	for _, app := range []storage.ClientID{client, c.life.KeyClient} {
+		if app != "" {
+			on = append(on, storage.Change{Kind: storage.ChangeClient, ID: string(app)})
+		}
 	}
 	return on
 }

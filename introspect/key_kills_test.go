@@ -87,6 +87,21 @@ func TestNothingRememberedOutlivesAKeysKill(t *testing.T) {
 	}
 }
 
+// A token that was minted under a key dies with the app through which the key was
+// made, whoever exchanged it.
+func TestTokenUnderAKeyDiesWithTheKeysApp(t *testing.T) {
+	onEachEngineWithKeys(t, func(t *testing.T, w *world) {
+		app := w.spa
+		app.ID, app.Version = "other-app", 1
+		must(t, w.store.CreateClient(t.Context(), app, event("client.created")))
+		s := w.mint(w.key(func(k *storage.APIKey) { k.Client = app.ID }))
+		w.warm(tok(s))
+		app.DisabledAt = start
+		must(t, w.store.UpdateClient(t.Context(), app, event("client.disabled")))
+		w.expect(tok(s), inactive, 1)
+	})
+}
+
 // What a key may is not remembered longer than it may it.
 func TestNothingRememberedOutlivesAKeysRights(t *testing.T) {
 	from := func(ip string) func(*storage.APIKey) {
@@ -183,6 +198,22 @@ func TestNothingRememberedOutlivesTheKeyThatATokenWasMadeUnder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A token that was made under a key is held to what the key is held to now.
+func TestTokenUnderAKeyIsHeldToTheKeysRules(t *testing.T) {
+	onEachEngineWithKeys(t, func(t *testing.T, w *world) {
+		s := w.key()
+		minted := w.mint(s)
+		here := url.Values{"token": {minted}, "ip": {"192.0.2.1"}}
+		w.warm(here)
+		w.changeKey(s, func(k *storage.APIKey) { k.AllowedIPs = []string{"192.0.2.0/24"} })
+		w.warm(here)
+		w.expect(tok(minted), inactive, 0)
+		w.expect(url.Values{"token": {minted}, "ip": {"198.51.100.1"}}, inactive, 0)
+		w.changeKey(s, func(k *storage.APIKey) { k.Scopes = []string{"monitor:read"} })
+		w.expect(here, `"scope":"monitor:read"`, 1)
+	})
 }
 
 func TestRememberedTokenEndsWithTheKeyThatItWasMadeUnder(t *testing.T) {

@@ -24,6 +24,7 @@ type ownReading struct {
 	on    [things + 1]coherence.Cell
 	rs    storage.ResourceServer
 	found *credential
+	key   *keyed // nil: found is no key
 }
 
 func newOwnReadings(node *coherence.Node) *ownReadings {

@@ -101,11 +101,12 @@ type Life struct {
 	ConnectionDisabledAt time.Time
 	// Key is the API key under which the grant was made; "" for none.
 	Key          KeyID
-	KeyRevokedAt time.Time // or quarantined
+	KeyRevokedAt time.Time // or quarantined, or its app disabled
 	KeyExpiresAt time.Time
 	// What else the key is held to now holds for what was made under it.
 	KeyScopes, KeyAllowedIPs []string
 	KeyProfile               string
+	KeyClient                ClientID // through which the key was made; it dies with it
 }
 
 // Dead returns why the credential is not live at now, as a short stable code for the log, or "" when it is. What it says is never

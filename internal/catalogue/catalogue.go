@@ -59,16 +59,16 @@ func (c *Catalogue) Expand(scopes []string) []string {
 }
 
 // Effective returns what the scopes are good for in the hands of somebody who has
-// that role now: all that they imply, and of it what the role permits. A scope that
-// the catalogue does not know is permitted to no role. Without a role ("", a machine
-// or a service key) it is Expand.
+// that role now: all that they imply, and of it what the role permits. Without a role
+// ("", a machine or a service key) it is all that they imply. A scope that the
+// catalogue does not know, because it was taken out, is good for nobody.
 func (c *Catalogue) Effective(scopes []string, role storage.Role) []string {
 	if c == nil {
 		return scopes
 	}
 	out := c.Expand(scopes)
 	if role == "" {
-		return out
+		return slices.DeleteFunc(out, func(s string) bool { return !c.Known(s) })
 	}
 	permitted := c.permitted[role]
 	return slices.DeleteFunc(out, func(s string) bool {

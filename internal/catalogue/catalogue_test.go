@@ -85,7 +85,7 @@ func TestRolePermitsWhatItListsAndWhatThatImplies(t *testing.T) {
 		{"monitor:read", storage.RoleMember, ""},     // the file does not name that role
 		{"monitor:read", storage.Role("nobody"), ""}, // there is no such role
 		{"monitor:write", "", "monitor:create monitor:delete monitor:update monitor:write"},
-		{"unknown", "", "unknown"},
+		{"unknown", "", ""}, // it was taken out
 		{"unknown openid", storage.RoleOwner, ""},
 		{"api-keys:write api-keys:read", storage.RoleAdmin, "api-keys:read"},
 		{"api-keys:write", storage.RoleOwner, "api-keys:write"},

@@ -34,10 +34,13 @@ const (
 		CASE WHEN x.grant_id = '' THEN NULL WHEN g.id IS NULL THEN 1 ELSE g.revoked_at END, g.expires_at`
 	// The key under which a grant was made. NULL is looked for nowhere.
 	keyJoin = `
-		LEFT JOIN api_keys ak ON ak.tenant_id = x.tenant_id AND ak.id = NULLIF(g.key_id, '')`
+		LEFT JOIN api_keys ak ON ak.tenant_id = x.tenant_id AND ak.id = NULLIF(g.key_id, '')
+		LEFT JOIN clients akc ON akc.id = NULLIF(ak.client_id, '')`
 	keyLifeColumns = `,
 		g.key_id, CASE WHEN COALESCE(g.key_id, '') = '' THEN NULL WHEN ak.id IS NULL THEN 1
-			ELSE COALESCE(ak.revoked_at, ak.quarantined_at) END, ak.expires_at, ak.scopes, ak.allowed_ips, ak.profile`
+			WHEN ak.client_id <> '' AND akc.id IS NULL THEN 1
+			ELSE COALESCE(ak.revoked_at, ak.quarantined_at, akc.disabled_at) END,
+		ak.expires_at, ak.scopes, ak.allowed_ips, ak.profile, ak.client_id`
 )
 
 func lifeFields(l *storage.Life) []any {
@@ -52,7 +55,7 @@ func grantLifeFields(l *storage.Life) []any {
 // keyLifeFields are for keyLifeColumns.
 func keyLifeFields(l *storage.Life) []any {
 	return []any{(*str)(&l.Key), at(&l.KeyRevokedAt), at(&l.KeyExpiresAt),
-		(*words)(&l.KeyScopes), (*words)(&l.KeyAllowedIPs), (*str)(&l.KeyProfile)}
+		(*words)(&l.KeyScopes), (*words)(&l.KeyAllowedIPs), (*str)(&l.KeyProfile), (*str)(&l.KeyClient)}
 }
 
 // markFields are for markColumn.

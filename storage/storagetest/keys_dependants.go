@@ -10,6 +10,7 @@ import (
 
 func testKeyDependants(t *testing.T, w *world) {
 	testMinted(t, w)
+	testMintedDiesWithTheKeysApp(t, w)
 	testOnlyALiveKeyIsExchanged(t, w)
 	testExecutions(t, w)
 }
@@ -19,7 +20,7 @@ func testMinted(t *testing.T, w *world) {
 	in := w.mint(h.key)
 	w.must(h.MintUnderKey(ctx, in, w.event("x")))
 	life := storage.Life{TenantID: h.tenant.ID, TenantSlug: h.tenant.Slug, GrantExpiresAt: in.Grant.ExpiresAt, Key: h.key.ID, KeyExpiresAt: h.key.ExpiresAt,
-		KeyScopes: h.key.Scopes, KeyAllowedIPs: h.key.AllowedIPs, KeyProfile: h.key.Profile}
+		KeyScopes: h.key.Scopes, KeyAllowedIPs: h.key.AllowedIPs, KeyProfile: h.key.Profile, KeyClient: h.key.Client}
 	_, access, err := w.store.FindAccess(ctx, "", in.Access.Ref)
 	w.must(err)
 	w.same(access, &storage.LiveToken{AccessToken: in.Access, Life: life, UserInfo: h.user})
@@ -41,6 +42,34 @@ func testMinted(t *testing.T, w *world) {
 	w.must(err)
 	if why := live.Dead(w.now); why != "key_revoked" {
 		t.Errorf("a token of a key that is not there is dead because of %q", why)
+	}
+}
+
+// A key dies with the app through which it was made, and what was minted under it by
+// another app dies, too.
+func testMintedDiesWithTheKeysApp(t *testing.T, w *world) {
+	ctx, h := t.Context(), w.a
+	app := w.client
+	app.ID, app.Version = storage.NewClientID(w.now), 1
+	w.must(w.store.CreateClient(ctx, app, w.event("client.created")))
+	key := w.newKey(h)
+	key.ID, key.Client = storage.NewKeyID(w.now), app.ID
+	key.Hash = sha256.Sum256([]byte(key.ID))
+	w.created(h, key)
+	in := w.mint(key)
+	w.must(h.MintUnderKey(ctx, in, w.event("x")))
+	app.DisabledAt = w.now
+	w.must(w.store.UpdateClient(ctx, app, w.event("client.disabled")))
+	_, asked, err := w.store.Introspect(ctx, w.rs.ID, in.Access.Ref)
+	w.must(err)
+	_, access, err := w.store.FindAccess(ctx, "", in.Access.Ref)
+	w.must(err)
+	_, refresh, err := w.store.FindRefresh(ctx, "", in.Refresh.Ref)
+	w.must(err)
+	for name, life := range map[string]storage.Life{"introspected": asked.Life, "access": access.Life, "refresh": refresh.Life} {
+		if why := life.Dead(w.now); why != "key_revoked" {
+			t.Errorf("%s: dead because of %q", name, why)
+		}
 	}
 }
 
