@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -131,7 +132,20 @@ func (s *Server) presentedKey(ctx context.Context, client storage.Client, raw st
 	if why := s.checkKey(ctx, key, now); why != "" {
 		return nil, s.refuseKey(ctx, key, now, audit.KeyRefused(ctx, now, key.ID, "exchange", why, audit.KeyBy{Client: client.ID}))
 	}
-	return key, nil
+	return key, s.spend(ctx, key)
+}
+
+// spend takes one from the key's rate, as any use of it does. Its error is 429.
+func (s *Server) spend(ctx context.Context, key *storage.LiveKey) error {
+	_, rate, _ := s.cfg.Keys.Rules(key.Profile)
+	left := s.cfg.KeyLimits.Take(ctx, string(key.ID), rate)
+	if !left.Over {
+		return nil
+	}
+	e := web.Refuse(http.StatusTooManyRequests, "slow_down", "This API key is used too often. Try again in a moment.", nil)
+	e.Header = http.Header{}
+	left.Headers(e.Header, "key", rate)
+	return e
 }
 
 // foreign reports whether a client may not act for a tenant: it is another

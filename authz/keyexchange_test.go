@@ -147,6 +147,17 @@ func TestLongKeyGivesTokensOfTheUsualLifetime(t *testing.T) {
 	}
 }
 
+func TestExchangeIsAUseOfTheKeysRate(t *testing.T) {
+	w := newKeyWorld(t)
+	raw, _ := w.key(func(k *storage.APIKey) { k.Profile = "rated" })
+	w.mustExchange(raw)
+	w.mustExchange(raw)
+	a := w.exchangeAs("ci", raw)
+	if a.Code != http.StatusTooManyRequests || a.Header().Get("Retry-After") == "" || !strings.HasPrefix(a.Header().Get("RateLimit-Policy"), `"key"`) {
+		t.Errorf("the third: %d %v", a.Code, a.Header())
+	}
+}
+
 func TestClientWithoutRefreshGetsNone(t *testing.T) {
 	w := newKeyWorld(t)
 	raw, _ := w.key()

@@ -56,7 +56,11 @@ func (keyForms) Verify(ctx context.Context, s string) bool {
 }
 
 func (keyForms) Rules(profile string) (bool, limit.Rate, bool) {
-	return profile == "tls", limit.Rate{}, slices.Contains([]string{"live", "tls"}, profile)
+	rate := limit.Rate{}
+	if profile == "rated" {
+		rate = limit.Rate{Requests: 2, Per: time.Minute}
+	}
+	return profile == "tls", rate, slices.Contains([]string{"live", "tls", "rated"}, profile)
 }
 
 // newKeyWorld is a world with API keys, on SQLite.

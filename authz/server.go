@@ -13,6 +13,7 @@ import (
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/catalogue"
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -92,6 +93,8 @@ type Config struct {
 	// Catalogue says what scopes imply and roles permit; nil: nothing is implied,
 	// and nothing forbidden.
 	Catalogue *catalogue.Catalogue
+	// KeyLimits counts exchanges as uses of their keys; nil: no key has a rate.
+	KeyLimits *limit.Limiter
 }
 
 // Server is the engine.

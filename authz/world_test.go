@@ -87,7 +87,7 @@ func (w *world) mountOn(issuer string, store authz.Store) {
 	var err error
 	w.engine, err = authz.New(authz.Config{
 		Issuer: issuer, Store: store, Signer: keys, SignIn: w.browse,
-		SuccessorKey: bytes.Repeat([]byte{7}, 32), Now: w.now, Keys: w.forms, Catalogue: w.catalogue,
+		SuccessorKey: bytes.Repeat([]byte{7}, 32), Now: w.now, Keys: w.forms, Catalogue: w.catalogue, KeyLimits: limit.New(limit.Config{Now: w.now}),
 	})
 	w.must(err)
 	w.mux = web.NewMux(web.Config{Log: web.NewLog(&w.log, slog.LevelInfo), Now: w.now, HTTPS: true, ErrorPage: errorPage})
