@@ -20,6 +20,7 @@ import (
 
 	"github.com/watchgate/watchgate/authz"
 	"github.com/watchgate/watchgate/internal/catalogue"
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
