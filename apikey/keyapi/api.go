@@ -45,8 +45,12 @@ type Config struct {
 	// Auth looks again at the access tokens that streams were opened with.
 	Auth  manage.Authenticator
 	Watch Watch // nil: streams look at the database twice a second
-	// Streams is how many a tenant may have open at this node; 0: 100.
+	// Streams is how many a tenant may have open at this node, a person a quarter of
+	// them, and as many again for keys that listen to themselves, one each; 0: 100.
 	Streams int
+	// NodeStreams is how many all tenants together may have open at this node; 0:
+	// 10000.
+	NodeStreams int
 	// Ticker makes the pulse of a stream; nil: time.NewTicker's.
 	Ticker func(time.Duration) (beats <-chan time.Time, stop func())
 	Now    func() time.Time // nil: time.Now
@@ -66,10 +70,13 @@ func New(frame *manage.API, cfg Config) *API {
 	if cfg.Streams == 0 {
 		cfg.Streams = 100
 	}
+	if cfg.NodeStreams == 0 {
+		cfg.NodeStreams = 10_000
+	}
 	if cfg.Ticker == nil {
 		cfg.Ticker = pulse
 	}
-	a := &API{cfg: cfg, seats: seats{most: cfg.Streams, taken: map[storage.TenantID]int{}}}
+	a := &API{cfg: cfg, seats: seats{tenant: cfg.Streams, node: cfg.NodeStreams, taken: map[seat]int{}}}
 	a.mount(frame)
 	return a
 }

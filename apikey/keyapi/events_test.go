@@ -355,33 +355,6 @@ func TestAWatchThatMissesSomethingCostsLessThanASecond(t *testing.T) {
 	l.expect("revoked")
 }
 
-func TestATenantHasSoManyStreamsAndNoMore(t *testing.T) {
-	w := newWorld(t, func(c *keyapi.Config) { c.Streams = 2 })
-	k := w.create(alice, `{"name":"runner"}`)
-	first, _ := w.listen(k.Secret, k)
-	w.listen(alice, k)
-	r := w.ask(bob, http.MethodGet, w.create(bob, `{"name":"his"}`).at()+"/events", "")
-	if r.status != http.StatusTooManyRequests || r.header.Get("Retry-After") == "" || !strings.Contains(r.header.Get("RateLimit-Policy"), "tenant-streams") {
-		t.Errorf("a third stream is answered %d %v %s", r.status, r.header, r.body)
-	}
-	other := w.create(carol, `{"name":"elsewhere"}`)
-	w.listen(carol, other) // another tenant's are its own
-
-	if r := w.ask(alice, http.MethodDelete, k.at(), ""); r.status != http.StatusNoContent {
-		t.Fatal(r)
-	}
-	first.beat(2)
-	first.expect("revoked")
-	first.ended()
-	// The seat is free when the server has seen the end of the request.
-	for range 1000 {
-		if r := w.ask(alice, http.MethodGet, k.at()+"/events", "", "Accept", "text/event-stream"); r.status == http.StatusOK {
-			return
-		}
-	}
-	t.Error("the seat of a stream that has ended is taken for ever")
-}
-
 func TestNobodyListensToWhatTheyMayNotSee(t *testing.T) {
 	w := newWorld(t)
 	k := w.create(alice, `{"name":"runner"}`)

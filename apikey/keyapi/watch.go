@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
+	"time"
 
 	"github.com/watchgate/watchgate/apikey"
 	"github.com/watchgate/watchgate/internal/manage"
@@ -28,10 +28,10 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*manage.Events, erro
 	if err != nil {
 		return nil, refusal(err)
 	}
-	if err := a.seats.take(ctx, p.Tenant); err != nil {
+	if err := a.seats.take(ctx, p, k.ID); err != nil {
 		return nil, err
 	}
-	l := listener{api: a, who: p, key: k.ID, presented: manage.CredentialFrom(ctx)}
+	l := a.listener(ctx, k.ID)
 	return manage.Stream(func(ctx context.Context, send func(manage.Event) error) error {
 		beats, stop := a.cfg.Ticker(beat)
 		defer stop()
@@ -67,12 +67,21 @@ type listener struct {
 	key storage.KeyID // that they listen to
 	// presented is looked at again while the stream is open.
 	presented manage.Credential
+	// sure is when it was last seen to be good for listening.
+	sure time.Time
+}
+
+// listener is who sent the request, which was accepted a moment ago.
+func (a *API) listener(ctx context.Context, key storage.KeyID) *listener {
+	l := &listener{api: a, who: manage.PrincipalFrom(ctx), key: key, presented: manage.CredentialFrom(ctx), sure: a.cfg.Now()}
+	l.presented.Again = true
+	return l
 }
 
 // entitled reports whether they may listen still. A key that listens to itself ends
 // with what the stream is about; any other is looked up as keys are, which costs its
 // rate nothing; a token is asked about like that of any request.
-func (l listener) entitled(ctx context.Context) (bool, error) {
+func (l *listener) entitled(ctx context.Context) (bool, error) {
 	if l.who.Secret == "" {
 		return l.tokenEntitled(ctx)
 	}
@@ -87,20 +96,31 @@ func (l listener) entitled(ctx context.Context) (bool, error) {
 	return l.sees(ctx, scopes, k.UserInfo.Role)
 }
 
-func (l listener) tokenEntitled(ctx context.Context) (bool, error) {
+// tokenEntitled asks about a token. One that is over its rate is live; what it is good
+// for was not said, so that what was known is believed for a while, and then the
+// stream ends. It does not say unknown: the state of the key is known.
+func (l *listener) tokenEntitled(ctx context.Context) (bool, error) {
 	p, err := l.api.cfg.Auth.Authenticate(ctx, l.presented)
-	if errors.Is(err, manage.ErrInactive) {
+	switch {
+	case errors.Is(err, manage.ErrInactive):
 		return false, nil
-	}
-	if err != nil {
+	case overRate(err):
+		return l.api.cfg.Now().Sub(l.sure) < patience, nil
+	case err != nil:
 		return false, err
 	}
+	l.sure = l.api.cfg.Now()
 	return l.sees(ctx, p.Scopes, p.Role)
+}
+
+func overRate(err error) bool {
+	var e *web.Error
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
 }
 
 // sees reports whether somebody with these scopes and this role may see the key. What
 // the scopes and the role were when the stream was opened was decided then.
-func (l listener) sees(ctx context.Context, scopes []string, role storage.Role) (bool, error) {
+func (l *listener) sees(ctx context.Context, scopes []string, role storage.Role) (bool, error) {
 	if !slices.Contains(scopes, ScopeRead) || role == l.who.Role {
 		return slices.Contains(scopes, ScopeRead), nil
 	}
@@ -112,32 +132,4 @@ func (l listener) sees(ctx context.Context, scopes []string, role storage.Role) 
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// seats are the open streams of each tenant at this node.
-type seats struct {
-	most  int
-	mu    sync.Mutex
-	taken map[storage.TenantID]int
-}
-
-// take takes one until ctx, which is a request's, is over.
-func (s *seats) take(ctx context.Context, tenant storage.TenantID) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken[tenant] >= s.most {
-		e := web.Refuse(http.StatusTooManyRequests, string(manage.QuotaExceeded), "The tenant has too many streams open.", nil)
-		return e.With("Retry-After", "15").With("RateLimit-Policy", `"tenant-streams";q=`+strconv.Itoa(s.most))
-	}
-	s.taken[tenant]++
-	context.AfterFunc(ctx, func() { s.free(tenant) })
-	return nil
-}
-
-func (s *seats) free(tenant storage.TenantID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken[tenant]--; s.taken[tenant] == 0 {
-		delete(s.taken, tenant)
-	}
 }

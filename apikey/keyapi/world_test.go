@@ -75,6 +75,7 @@ type world struct {
 	store *sqlstore.Store
 	keys  *apikey.Keys
 	url   string
+	mux   http.Handler
 	log   *lockedBuffer
 
 	acme, globex storage.Tenant
@@ -83,6 +84,9 @@ type world struct {
 	people       map[string]manage.Principal // by access token
 	away         bool                        // the store does not answer to streams
 	reads        int                         // looks of streams at the store
+	over         bool                        // tokens are over their rate
+	again        []bool                      // of each credential that was looked at
+	worst        func()                      // called when a key is about to be stored; may be nil
 
 	pulses chan pulse // of the streams, in the order in which they began
 }
@@ -134,7 +138,7 @@ func (w *world) serve(change []func(*keyapi.Config)) {
 	sealer, err := seal.New([][]byte{bytes.Repeat([]byte{7}, 32)})
 	must(w.t, err)
 	w.keys = apikey.New(apikey.Config{
-		Store: w.store, Profiles: profiles, Catalogue: file.Catalogue, Sealer: sealer, Now: w.clock, Issuer: "https://auth.example.com", Signer: w.signer(sealer),
+		Store: keyStore{w.store, w}, Profiles: profiles, Catalogue: file.Catalogue, Sealer: sealer, Now: w.clock, Issuer: "https://auth.example.com", Signer: w.signer(sealer),
 	})
 	log := web.NewLog(w.log, slog.LevelDebug)
 	mux := web.NewMux(web.Config{Log: log})
@@ -149,6 +153,7 @@ func (w *world) serve(change []func(*keyapi.Config)) {
 		c(&cfg)
 	}
 	keyapi.New(frame, cfg)
+	w.mux = mux
 	server := httptest.NewServer(mux)
 	w.t.Cleanup(server.Close)
 	w.url = server.URL
@@ -238,9 +243,16 @@ type desk struct {
 var personScopes = []string{"monitor:read", "monitor:create", "alert:write", "monitoring:admin", "api-keys:read", "api-keys:write"}
 
 func (d desk) Authenticate(ctx context.Context, c manage.Credential) (manage.Principal, error) {
+	d.w.mu.Lock()
+	over := d.w.over
+	d.w.again = append(d.w.again, c.Again)
+	d.w.mu.Unlock()
 	p, ok := d.w.people[c.Token]
-	if !ok {
+	switch {
+	case !ok:
 		return d.key(ctx, c.Token)
+	case over:
+		return p, web.Refuse(http.StatusTooManyRequests, "slow_down", "Too often.", nil)
 	}
 	t, err := d.w.store.TenantByID(ctx, p.Tenant)
 	if err != nil || !t.SuspendedAt.IsZero() {
@@ -266,6 +278,38 @@ func (d desk) key(ctx context.Context, secret string) (manage.Principal, error) 
 		Tenant: k.Life.TenantID, TenantSlug: k.Life.TenantSlug, User: k.Owner, Role: k.UserInfo.Role, Key: k.ID, Secret: secret,
 		Expires: k.ExpiresAt, Scopes: d.cat.Effective(k.Scopes, k.UserInfo.Role),
 	}, nil
+}
+
+// keyStore is the store as the service sees it; something can happen just before it
+// writes.
+type keyStore struct {
+	*sqlstore.Store
+	w *world
+}
+
+func (s keyStore) Tenant(id storage.TenantID) storage.TenantStore {
+	return tenantStore{s.Store.Tenant(id), s.w}
+}
+
+type tenantStore struct {
+	storage.TenantStore
+	w *world
+}
+
+func (s tenantStore) CreateKey(ctx context.Context, in storage.CreateKey, ev storage.Event) error {
+	s.w.meet()
+	return s.TenantStore.CreateKey(ctx, in, ev)
+}
+
+func (s tenantStore) RotateKey(ctx context.Context, in storage.RotateKey, ev storage.Event) error {
+	s.w.meet()
+	return s.TenantStore.RotateKey(ctx, in, ev)
+}
+
+func (w *world) meet() {
+	if w.worst != nil {
+		w.worst()
+	}
 }
 
 // finder is the store as streams see it; it can be cut off.

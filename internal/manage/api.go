@@ -52,7 +52,8 @@ type Config struct {
 //  3. the request's form: parameters, headers, media types, one JSON value;
 //  4. whether it was answered before (Idempotency-Key);
 //  5. the fields, by the operation's types;
-//  6. the operation;
+//  6. the operation; one that changes something goes on to its end although its
+//     caller is gone (see detached);
 //  7. the answer, written as a whole.
 type API struct {
 	cfg  Config

@@ -120,6 +120,9 @@ func TestAKeyNeedsNoScopeForItself(t *testing.T) {
 	}
 	w.refused(w.ask("GET", "/v1/things/key_8", "", "X-API-Key: key7"), InsufficientScope)
 	w.refused(w.ask("PATCH", "/v1/things/key_7", "{}", "X-API-Key: key7", "Content-Type: "+mediaPatch), InsufficientScope)
+	// A token that was minted under a key is not the key.
+	w.set(func() { w.who["minted"] = Principal{Tenant: acme, Client: "app_2", Key: "key_7"} })
+	w.refused(w.ask("GET", "/v1/things/key_7", "", "Authorization: Bearer minted"), InsufficientScope)
 	// Whoever has no key is not "" itself.
 	w.set(func() { w.who["machine"] = Principal{Tenant: acme, Client: "app_2"} })
 	w.refused(w.ask("GET", "/v1/things/key_7", "", "Authorization: Bearer machine"), InsufficientScope)

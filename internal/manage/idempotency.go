@@ -20,12 +20,12 @@ const (
 	headerReplayed    = "Idempotency-Replayed"
 
 	maxIdempotencyKey = 255 // bytes
-	// answerLease is how long an answer may be in the making: longer than the edge
-	// lets any answer take.
+	// answerLease is how long an answer may be in the making: longer than workTimeout
+	// and noteTimeout together.
 	answerLease = time.Minute
 	// answerKept is how long an answer can be asked for again.
 	answerKept = 24 * time.Hour
-	// noteTimeout bounds noting an answer after its caller went away.
+	// noteTimeout bounds noting an answer, however long it was in the making.
 	noteTimeout = 5 * time.Second
 )
 
@@ -38,7 +38,8 @@ type kept struct {
 
 // idempotently runs an operation once for an Idempotency-Key
 // (draft-ietf-httpapi-idempotency-key-header): step 4. Only successes are kept. A
-// refusal changed nothing, and the same request may succeed later.
+// refusal changed nothing, and the same request may succeed later. What failed in
+// another way may have been done.
 func (rt *route) idempotently(c *call, r *http.Request) (*recorder, error) {
 	key := r.Header.Get(headerIdempotency)
 	if !rt.op.Idempotent || key == "" {
@@ -103,16 +104,14 @@ func (rt *route) replay(c *call, req, before storage.IdempotentRequest) (*record
 	return rec, nil
 }
 
-// runOnce runs the operation and notes how it went. A panic leaves the request to
-// its lease.
+// runOnce runs the operation and notes how it went. Any failure but a refusal, and a
+// panic, leave the request to its lease.
 func (rt *route) runOnce(c *call, r *http.Request, store storage.Idempotency, req storage.IdempotentRequest) (*recorder, error) {
 	rec, failed := rt.run(c, r)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), noteTimeout)
 	defer cancel()
 	if failed != nil {
-		if err := store.ForgetRequest(ctx, req); err != nil {
-			rt.noteLost(ctx, err)
-		}
+		rt.forget(ctx, store, req, failed)
 		return nil, failed
 	}
 	// What was done is done: who asked gets the answer, even if it cannot be kept.
@@ -120,6 +119,16 @@ func (rt *route) runOnce(c *call, r *http.Request, store storage.Idempotency, re
 		rt.noteLost(ctx, err)
 	}
 	return rec, nil
+}
+
+// forget lets a request that changed nothing be sent again.
+func (rt *route) forget(ctx context.Context, store storage.Idempotency, req storage.IdempotentRequest, failed error) {
+	if !changedNothing(failed) {
+		return
+	}
+	if err := store.ForgetRequest(ctx, req); err != nil {
+		rt.noteLost(ctx, err)
+	}
 }
 
 func (rt *route) keep(ctx context.Context, c *call, store storage.Idempotency, req storage.IdempotentRequest, rec *recorder) error {

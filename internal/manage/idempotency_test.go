@@ -2,7 +2,6 @@ package manage
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -91,7 +90,7 @@ func TestKeptAnswersAreSealed(t *testing.T) {
 
 func TestARefusalIsNotKept(t *testing.T) {
 	w := newWorld(t)
-	for _, err := range []error{Refuse(MFARequired, ""), context.DeadlineExceeded} {
+	for _, err := range []error{Refuse(MFARequired, ""), Refuse(Conflict, "")} {
 		w.things.err = err
 		if r := w.create(lamp, "1", asAlice); r.StatusCode < 400 {
 			t.Fatal(r.StatusCode)

@@ -56,6 +56,12 @@ type Credential struct {
 	Token string
 	IP    string // of the caller, after trusted proxies
 	HTTPS bool   // the caller speaks https, with us or with a proxy before us
+	// Again is set for a credential that was accepted for this request and is looked
+	// at once more: nothing is counted, and its rate is left alone.
+	Again bool
+	// Needed are the scopes that the operation needs, for the record of how keys are
+	// used.
+	Needed []string
 }
 
 // String keeps the token out of whatever prints a Credential.
@@ -70,12 +76,13 @@ var ErrInactive = errors.New("manage: the credential is not active")
 // Authenticator says whom a credential stands for, now.
 type Authenticator interface {
 	// Authenticate returns ErrInactive for a credential that is not live, and a
-	// [web.Error] with 429 for one over its rate. Any other error means that the
-	// question has no answer now.
+	// [web.Error] with 429 for one that is live and over its rate; never when
+	// c.Again is set. Any other error means that the question has no answer now.
 	Authenticate(ctx context.Context, c Credential) (Principal, error)
 }
 
-// CredentialFrom returns what the request presented, for who has to look at it again.
+// CredentialFrom returns what the request presented, for who has to look at it again
+// (and sets Again).
 // Outside an operation it is the zero value.
 func CredentialFrom(ctx context.Context) Credential {
 	if c := callFrom(ctx); c != nil {

@@ -29,7 +29,8 @@ func (rt *route) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := rt.read(c, r); err != nil {
 		return rt.api.asWeb(err)
 	}
-	r = rt.prepared(c, r)
+	r, done := rt.detached(rt.prepared(c, r))
+	defer done()
 	rec, err := rt.idempotently(c, r)
 	if err != nil {
 		return rt.api.asWeb(err)
@@ -52,6 +53,7 @@ func (rt *route) admit(r *http.Request) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
+	cred.Needed = rt.op.Scopes
 	who, err := rt.api.authenticate(r.Context(), cred)
 	if err != nil {
 		return nil, err

@@ -92,6 +92,8 @@ func (c *call) keep(ctx context.Context, s *stream) {
 	defer s.cancel()
 	tick, stop := c.api.cfg.Tick(keepAlive)
 	defer stop()
+	presented := c.cred
+	presented.Again = true
 	for {
 		select {
 		case <-ctx.Done():
@@ -101,7 +103,7 @@ func (c *call) keep(ctx context.Context, s *stream) {
 		case <-tick:
 			// A question that has no answer now is asked again at the next tick: what
 			// happens to the key itself does not come this way.
-			if _, err := c.api.authenticate(ctx, c.cred); isInactive(err) {
+			if _, err := c.api.authenticate(ctx, presented); isInactive(err) {
 				return
 			}
 			if s.write([]byte(":\n\n")) != nil {

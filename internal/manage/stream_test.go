@@ -96,6 +96,25 @@ func TestAStreamEndsWithTheCredential(t *testing.T) {
 	}
 }
 
+// TestAStreamCostsItsCredentialNothing: what a stream asks about its credential is not
+// a use of it.
+func TestAStreamCostsItsCredentialNothing(t *testing.T) {
+	w := newWorld(t)
+	s := w.watch(w.url, asAlice)
+	s.block()
+	for range 2 {
+		w.ticks <- time.Time{}
+		s.block()
+	}
+	w.set(func() {
+		for i, c := range w.seen {
+			if c.Token != "alice" || c.Again != (i > 0) {
+				t.Errorf("%d: %s is looked at again: %t", i, c, c.Again)
+			}
+		}
+	})
+}
+
 func TestAStreamEndsWithTheServer(t *testing.T) {
 	w := newWorld(t)
 	s := w.watch(w.url, asAlice)

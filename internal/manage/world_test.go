@@ -161,8 +161,10 @@ type things struct {
 	err   error    // what every operation fails with
 	block chan struct{}
 	event chan Event
-	began chan struct{}
-	ended chan struct{}
+	// during is called in the middle of an operation with its context; may be nil.
+	during func(context.Context)
+	began  chan struct{}
+	ended  chan struct{}
 }
 
 type thingOutput struct {
@@ -216,7 +218,7 @@ func newThings(a *API) *things {
 	}, h.change)
 	Register(a, Operation{
 		ID: "delete-thing", Method: http.MethodDelete, Path: "/v1/things/{id}", Tag: "Things", Summary: "Delete a thing", Scopes: []string{"things:write"},
-	}, func(context.Context, *byID) (*struct{}, error) { return nil, h.failure() })
+	}, func(ctx context.Context, _ *byID) (*struct{}, error) { h.middle(ctx); return nil, h.failure() })
 	Register(a, Operation{
 		ID: "watch-thing", Method: http.MethodGet, Path: "/v1/things/{id}/events", Tag: "Things", Summary: "Watch a thing", Scopes: []string{"things:read"}, Stream: true,
 	}, h.watch)
@@ -229,14 +231,22 @@ func (h *things) failure() error {
 	return h.err
 }
 
+func (h *things) middle(ctx context.Context) {
+	if h.during != nil {
+		h.during(ctx)
+	}
+}
+
 func (h *things) made() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.names)
 }
 
-func (h *things) create(_ context.Context, in *thingInput) (*thingOutput, error) {
+// create is like a store that says of a write, which it makes, that its caller is gone.
+func (h *things) create(ctx context.Context, in *thingInput) (*thingOutput, error) {
 	h.began <- struct{}{}
+	h.middle(ctx)
 	if h.block != nil {
 		<-h.block
 	}
@@ -246,7 +256,7 @@ func (h *things) create(_ context.Context, in *thingInput) (*thingOutput, error)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.names = append(h.names, in.Body.Name)
-	return &thingOutput{ETag: ETag(1), Body: thing{ID: fmt.Sprintf("thing_%d", len(h.names)), Name: in.Body.Name, Tags: in.Body.Tags}}, nil
+	return &thingOutput{ETag: ETag(1), Body: thing{ID: fmt.Sprintf("thing_%d", len(h.names)), Name: in.Body.Name, Tags: in.Body.Tags}}, ctx.Err()
 }
 
 func (h *things) list(ctx context.Context, in *thingList) (*List[thing], error) {
@@ -268,7 +278,8 @@ func (h *things) list(ctx context.Context, in *thingList) (*List[thing], error) 
 	}, func(id int) thing { return thing{ID: fmt.Sprintf("thing_%d", id)} })
 }
 
-func (h *things) get(_ context.Context, in *byID) (*thingOutput, error) {
+func (h *things) get(ctx context.Context, in *byID) (*thingOutput, error) {
+	h.middle(ctx)
 	if in.ID == "panic" {
 		panic("a bug with " + in.ID)
 	}
@@ -278,7 +289,8 @@ func (h *things) get(_ context.Context, in *byID) (*thingOutput, error) {
 	return &thingOutput{ETag: ETag(3), Body: thing{ID: in.ID}}, h.failure()
 }
 
-func (h *things) change(_ context.Context, in *thingPatch) (*thingOutput, error) {
+func (h *things) change(ctx context.Context, in *thingPatch) (*thingOutput, error) {
+	h.middle(ctx)
 	version, err := in.Version()
 	if err != nil {
 		return nil, err
