@@ -14,10 +14,11 @@ import (
 // attempts is how often a change is tried that others get ahead of.
 const attempts = 5
 
-// Change changes a key that has not ended. version is the one that was decided on; 0
-// is whichever there is. Its text stays as it is: what it says is only which key it
-// is. Refusals: NotFound, Invalid, Forbidden, ScopeTooWide, LifetimeTooLong, Gone,
-// Conflict.
+// Change changes a key that has not ended. Whatever lets it do more needs what making
+// such a key would need now, and that the actor could hold it; a key or a machine
+// changes itself and what it made only. version is the one that was decided on; 0 is
+// whichever there is. Its text stays as it is: what it says is only which key it is. Refusals: NotFound, Invalid, Forbidden, ScopeTooWide, LifetimeTooLong, NotAllowed,
+// EmailUnverified, MFANeeded, FreshNeeded, Gone, Conflict.
 func (k *Keys) Change(ctx context.Context, a Actor, id storage.KeyID, version int64, c Change) (storage.APIKey, error) {
 	b, err := k.boundsOf(ctx, a)
 	if err != nil {
@@ -37,7 +38,7 @@ func (k *Keys) Change(ctx context.Context, a Actor, id storage.KeyID, version in
 }
 
 func (k *Keys) change(ctx context.Context, b bounds, id storage.KeyID, version int64, c Change) (storage.APIKey, error) {
-	key, p, err := k.find(ctx, b.actor, id)
+	key, p, err := k.touched(ctx, b.actor, id)
 	if err != nil {
 		return storage.APIKey{}, err
 	}
@@ -51,6 +52,11 @@ func (k *Keys) change(ctx context.Context, b bounds, id storage.KeyID, version i
 	e := &edit{b: b, p: p, now: now, key: key}
 	for _, step := range []func(*Keys, Change) error{e.name, e.scopes, e.addresses, e.end, e.webhook, e.release} {
 		if err := step(k, c); err != nil {
+			return storage.APIKey{}, err
+		}
+	}
+	if e.widened {
+		if err := k.mayWiden(ctx, b, p, key, e.key); err != nil {
 			return storage.APIKey{}, err
 		}
 	}
@@ -87,6 +93,8 @@ type edit struct {
 	key      storage.APIKey
 	changed  []string
 	released bool
+	// widened: by now it lets the key do more than before.
+	widened bool
 }
 
 func (e *edit) name(_ *Keys, c Change) error {
@@ -120,6 +128,7 @@ func (e *edit) scopes(k *Keys, c Change) error {
 	if err := bounded(e.b, more); err != nil {
 		return err
 	}
+	e.widened = e.widened || !subset(e.b.cat.Expand(scopes), e.b.cat.Expand(e.key.Scopes))
 	if !slices.Equal(scopes, e.key.Scopes) {
 		e.key.Scopes, e.changed = scopes, append(e.changed, "scopes")
 	}
@@ -139,6 +148,7 @@ func (e *edit) addresses(_ *Keys, c Change) error {
 	if !e.b.fenced(list) {
 		return refuse(ScopeTooWide, "A key does not open another, or itself, to more places than it is good from.")
 	}
+	e.widened = e.widened || opens(e.key.AllowedIPs, list)
 	if !slices.Equal(list, e.key.AllowedIPs) {
 		e.key.AllowedIPs, e.changed = list, append(e.changed, "allowed_ips")
 	}
@@ -162,6 +172,7 @@ func (e *edit) end(_ *Keys, c Change) error {
 		if err := e.extendable(end); err != nil {
 			return err
 		}
+		e.widened = true
 	}
 	e.key.ExpiresAt, e.changed = end, append(e.changed, "expires_at")
 	return nil
@@ -193,7 +204,7 @@ func (p Profile) longest() time.Duration {
 }
 
 // webhook changes where successors are sent. Whoever does that comes to hold them.
-func (e *edit) webhook(_ *Keys, c Change) error {
+func (e *edit) webhook(k *Keys, c Change) error {
 	if c.WebhookURL == nil || *c.WebhookURL == e.key.WebhookURL {
 		return nil
 	}
@@ -202,7 +213,7 @@ func (e *edit) webhook(_ *Keys, c Change) error {
 		e.key.WebhookURL, e.key.SealedWebhookSecret = "", nil
 		return nil
 	}
-	if r := webhookOf(*c.WebhookURL); r != nil {
+	if r := k.webhookTo(*c.WebhookURL); r != nil {
 		return r
 	}
 	if err := e.b.mayHold(e.key, e.p); err != nil {
@@ -211,7 +222,7 @@ func (e *edit) webhook(_ *Keys, c Change) error {
 	if e.key.WebhookURL == "" {
 		return wrong("webhook_url", "A webhook, whose secret is told once, is given when a key is made.")
 	}
-	e.key.WebhookURL = *c.WebhookURL
+	e.key.WebhookURL, e.widened = *c.WebhookURL, true
 	return nil
 }
 
@@ -223,6 +234,7 @@ func (e *edit) release(_ *Keys, c Change) error {
 	case !e.b.actor.person() || !e.b.actor.runs() && e.key.Owner != e.b.actor.User:
 		return refuse(Forbidden, "The owner of a key, or who runs the tenant, releases it, and not with a key.")
 	}
-	e.key.QuarantinedAt, e.released, e.changed = time.Time{}, true, append(e.changed, "quarantine")
+	e.key.QuarantinedAt, e.released, e.widened = time.Time{}, true, true
+	e.changed = append(e.changed, "quarantine")
 	return nil
 }

@@ -100,7 +100,7 @@ func (k *Keys) drafted(b bounds, p Profile, n NewKey) (storage.APIKey, error) {
 		return key, refuse(ScopeTooWide, "A key does not make one that is good from more places.")
 	}
 	if n.WebhookURL != "" {
-		if r := webhookOf(n.WebhookURL); r != nil {
+		if r := k.webhookTo(n.WebhookURL); r != nil {
 			return key, r
 		}
 	}

@@ -44,7 +44,7 @@ func newHook(w *world) *hook {
 		answer(rw)
 	}))
 	w.Cleanup(h.Close)
-	w.poster = h.Client()
+	w.poster, w.local = h.Client(), true
 	w.restart()
 	return h
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/watchgate/watchgate/internal/outbound"
 )
 
 // Limits of what a key may be asked for.
@@ -130,8 +132,33 @@ func prefixOf(s string) (netip.Prefix, string) {
 	return prefix.Masked(), ""
 }
 
-// webhookOf checks the form of an address that secrets are sent to. Where it leads
-// is checked when it is called, on the connection itself.
+// webhookTo checks an address that secrets are to be sent to: nothing is kept that says
+// by itself that it leads inside. Where a name leads is checked when it is called, on
+// the connection itself (NW-02).
+func (k *Keys) webhookTo(s string) *Refusal {
+	if r := webhookOf(s); r != nil {
+		return r
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return wrong("webhook_url", "This is no URL.")
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	a, err := netip.ParseAddr(host)
+	loopback := err == nil && a.Zone() == "" && a.Unmap().IsLoopback()
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	switch {
+	case loopback && k.cfg.LoopbackWebhooks, err == nil && outbound.Public(a):
+		return nil
+	case err == nil, host == "localhost", strings.HasSuffix(host, ".localhost"):
+		return wrong("webhook_url", "This is no public address.")
+	case last == "" || last[0] >= '0' && last[0] <= '9': // 127.1 is an address to some
+		return wrong("webhook_url", "This is no host name.")
+	}
+	return nil
+}
+
+// webhookOf checks the form of an address that secrets are sent to.
 func webhookOf(s string) *Refusal {
 	u, err := url.Parse(s)
 	switch {

@@ -50,6 +50,9 @@ type Config struct {
 	Issuer    string
 	Log       *slog.Logger // nil: nothing is logged
 	Poster    Poster
+	// LoopbackWebhooks lets webhooks be saved that name a loopback address, where
+	// Poster goes there: in development.
+	LoopbackWebhooks bool
 	// Registerer gets the counter of signals; nil: none is kept.
 	Registerer prometheus.Registerer
 }

@@ -12,10 +12,11 @@ import (
 )
 
 // Leaked takes out of use what was seen in public: a key, which is revoked, or put in
-// quarantine where the tenant wants that, or an access token, which is revoked. known
-// says whether it is one of ours, whatever its state; what is dead already, or in
-// quarantine, stays as it is. A key of a profile that is no more is one of ours, too: the
-// profile may come back. An error means that nothing is known, and nothing done.
+// quarantine where the tenant wants that, with what came of it, or an access token,
+// which is revoked. known says whether it is one of ours, whatever its state; what is
+// dead already, or in quarantine, stays as it is. A key of a profile that is no more is
+// one of ours, too: the profile may come back. An error means that not everything is
+// done: say it again, which changes nothing about what is.
 func (k *Keys) Leaked(ctx context.Context, text string) (known bool, err error) {
 	if ref, err := token.Parse(token.Access, text); err == nil {
 		return k.leakedToken(ctx, ref)
@@ -44,27 +45,22 @@ func (k *Keys) Leaked(ctx context.Context, text string) (known bool, err error) 
 }
 
 func (k *Keys) leakedKey(ctx context.Context, t storage.TenantID, key storage.APIKey) error {
-	now := k.now()
-	if dead(key, now) {
-		return nil
-	}
 	tenant, err := k.cfg.Store.TenantByID(ctx, t)
 	if err != nil {
 		return fmt.Errorf("apikey: %w", err)
 	}
-	did := "revoked"
+	s := seizure{tenant: t, did: "revoked", root: key}
 	if tenant.Policy.QuarantineLeakedKeys {
-		did = "quarantined"
-		key.QuarantinedAt = now
-		err = k.cfg.Store.Tenant(t).UpdateKey(ctx, key, audit.KeyQuarantined(ctx, now, key))
-	} else {
-		err = k.cfg.Store.Tenant(t).RevokeKey(ctx, key.ID, now, "leaked", audit.KeyLeaked(ctx, now, key))
+		s.did = "quarantined"
 	}
-	if err != nil {
-		return fmt.Errorf("apikey: %w", err)
+	now := k.now()
+	if !dead(key, now) {
+		if err := k.seize(ctx, s, key, audit.KeyLeaked(ctx, now, key)); err != nil {
+			return err
+		}
+		k.signalLeak(ctx, t, string(key.ID), s.did)
 	}
-	k.signalLeak(ctx, t, string(key.ID), did)
-	return nil
+	return k.seizeLine(ctx, s)
 }
 
 func (k *Keys) leakedToken(ctx context.Context, ref storage.TokenRef) (bool, error) {

@@ -56,7 +56,9 @@ func (p *Profiles) read(n strictyaml.Node, cat *catalogue.Catalogue) {
 	entries := all.Entries()
 	switch {
 	case len(entries) == 0:
-		all.Problem("name at least one profile")
+		if all.IsGroup() {
+			all.Problem("name at least one profile")
+		}
 		return
 	case len(entries) > maxProfiles:
 		all.Problem("there are more than %d profiles", maxProfiles)
@@ -64,7 +66,7 @@ func (p *Profiles) read(n strictyaml.Node, cat *catalogue.Catalogue) {
 	}
 	prefixes := map[string]strictyaml.Node{}
 	for _, e := range entries {
-		r := profileReader{Profile: plainProfile(e.Name), at: e, cat: cat}
+		r := profileReader{Profile: plainProfile(e.Name), at: e, cat: cat, unread: map[string]bool{}}
 		r.read(prefixes)
 		p.byName[e.Name] = r.Profile
 	}
@@ -94,6 +96,22 @@ type profileReader struct {
 	at   strictyaml.Node
 	said strictyaml.Group
 	cat  *catalogue.Catalogue
+	// unread are the keys whose values could not be read: no rule about them is
+	// looked at, so that a mistake is told once.
+	unread map[string]bool
+}
+
+// try notes that a key could not be read if reading it finds a problem.
+func (r *profileReader) try(key string, read func()) {
+	noted := r.at.Noted()
+	if read(); r.at.Noted() > noted {
+		r.unread[key] = true
+	}
+}
+
+// sure reports whether what the file says under all of these keys is known.
+func (r *profileReader) sure(keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool { return r.unread[key] })
 }
 
 var profileKeys = []string{
@@ -105,7 +123,9 @@ func (r *profileReader) read(prefixes map[string]strictyaml.Node) {
 	if len(r.Name) > maxProfileName || !profileName.MatchString(r.Name) {
 		r.at.Problem("%q is no name of a profile: use lower-case letters and digits, joined by - or _, at most %d", r.Name, maxProfileName)
 	}
-	r.said = r.at.Group(profileKeys...)
+	if r.said = r.at.Group(profileKeys...); !r.at.IsGroup() {
+		return
+	}
 	r.readForm(prefixes)
 	r.readScopes()
 	r.readLifetimes()
@@ -118,12 +138,12 @@ func (r *profileReader) read(prefixes map[string]strictyaml.Node) {
 
 // readForm reads what a key looks like.
 func (r *profileReader) readForm(prefixes map[string]strictyaml.Node) {
-	choice(r.said, "format", &r.Format, Opaque, JWT)
+	r.try("format", func() { choice(r.said, "format", &r.Format, Opaque, JWT) })
 	n, ok := r.said["prefix"]
 	switch {
 	case r.Format == JWT && ok:
 		n.Problem("a JWT has no prefix")
-	case r.Format == Opaque && !ok:
+	case r.Format == Opaque && !ok && r.sure("format"):
 		r.at.Problem("prefix is missing: it says whose key it is, as acme_live_")
 	case ok:
 		if r.Prefix, ok = n.Text(); ok {
@@ -156,7 +176,7 @@ func checkPrefix(n strictyaml.Node, prefix string, others map[string]strictyaml.
 
 func (r *profileReader) readScopes() {
 	if n, ok := r.said["allowed_scopes"]; ok {
-		r.AllowedScopes = r.scopes(n)
+		r.try("allowed_scopes", func() { r.AllowedScopes = r.scopes(n) })
 		if n.EmptyList() {
 			n.Problem("a key could have no scope: name some, or leave it out to allow all")
 		}
@@ -167,7 +187,7 @@ func (r *profileReader) readScopes() {
 	}
 	r.Scopes = r.scopes(n)
 	for _, s := range r.Scopes {
-		if !r.Allows(s) {
+		if r.sure("allowed_scopes") && r.cat.Known(s) && !r.Allows(s) {
 			n.Problem("%q is not among allowed_scopes", s)
 		}
 	}
@@ -189,7 +209,7 @@ func (r *profileReader) readMakers() {
 	flag(r.said, "service_keys", &r.ServiceKeys)
 	flag(r.said, "account_keys", &r.AccountKeys)
 	flag(r.said, "verified_email", &r.VerifiedEmail)
-	flag(r.said, "mfa", &r.MFA)
+	r.try("mfa", func() { flag(r.said, "mfa", &r.MFA) })
 	if r.ServiceKeys && r.AccountKeys {
 		r.said["service_keys"].Problem("account_keys says it already, and lets only people make them: keep one")
 	}
@@ -198,7 +218,7 @@ func (r *profileReader) readMakers() {
 	}
 	if n, ok := r.said["mfa_max_age"]; ok {
 		r.MFAMaxAge = between(n, shortestLife, longest)
-		if !r.MFA {
+		if !r.MFA && r.sure("mfa") {
 			n.Problem("it says nothing without mfa: true")
 		}
 	}
@@ -233,7 +253,7 @@ func (r *profileReader) readReveal() {
 	}
 	parts := n.Group("allowed", "max_age")
 	flag(parts, "allowed", &r.Reveal)
-	if r.Reveal && r.Format != JWT {
+	if r.Reveal && r.Format != JWT && r.sure("format") {
 		n.Problem("only a JWT can be made again: of an opaque key nothing is kept but its hash")
 	}
 	if n, ok := parts["max_age"]; ok {

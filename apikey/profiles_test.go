@@ -154,7 +154,6 @@ profiles:
 		`10: keys.profiles.paper.allowed_ips: "maybe" is none of optional, required, none`,
 		`11: keys.profiles.scoped.scopes: there is no scope "monitor:fly"`,
 		`11: keys.profiles.scoped.scopes: "monitor:write" is not among allowed_scopes`,
-		`11: keys.profiles.scoped.scopes: "monitor:fly" is not among allowed_scopes`,
 		`12: keys.profiles.empty.allowed_scopes: a key could have no scope: name some, or leave it out to allow all`,
 		`12: keys.profiles.empty.lifetimes: no key could be made: name some, or leave it out for a free choice`,
 		`12: keys.profiles.empty.headers: nobody could present a key: name bearer, x-api-key or both`,
@@ -177,6 +176,39 @@ profiles:
 		`27: keys.profiles.rate.rate.burst: more at once than in the whole time`,
 		`28: keys.profiles.rates.rate.requests: a whole number from 1 to 1000000 belongs here, not "1.5"`,
 		`28: keys.profiles.rates.rate.per: "1ms" is not between 1s and 1d`,
+	}
+	if diff := cmp.Diff(want, linesOf(t, err)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+// TestProblemOfAProfileIsToldOnce: no rule is looked at about what could not be read.
+func TestProblemOfAProfileIsToldOnce(t *testing.T) {
+	_, err := profilesOf(t, `default: one
+profiles:
+  one: {prefix: one_, lifetimes: [30 days, 60d], max_lifetime: 90d, default_lifetime: 30d}
+  two: {prefix: two_, lifetimes: [1y], max_lifetime: 3 months, default_lifetime: 1y}
+  three: {prefix: three_, max_lifetime: 90d, default_lifetime: soon, rotation: {every: 80d, grace: 7d, max_grace: 7d}}
+  four: {prefix: four_, rotation: {every: quarterly, grace: 72h, max_grace: 7d, warn_before: 1h}}
+  five: {prefix: five_, default_lifetime: never, rotation: {every: 90d, grace: 1 day, warn_before: 1h}}
+  six: {prefix: six_, default_lifetime: never, rotation: {every: 90d, grace: 24h, max_grace: a week}}
+  seven: {format: jason, reveal: {allowed: true}}
+  eight: {prefix: eight_, scopes: ["monitor:read"], allowed_scopes: "monitor:read"}
+  nine: {prefix: nine_, mfa: sure, mfa_max_age: 1h}
+  ten: "a profile"
+`)
+	const age = ": a length of time is a number with a unit, as 30d, 6mo, 1y or 720h, at most 100y"
+	want := []string{
+		`3: keys.profiles.one.lifetimes: "30 days"` + age + "; or never",
+		`4: keys.profiles.two.max_lifetime: "3 months"` + age,
+		`5: keys.profiles.three.default_lifetime: "soon"` + age + "; or never",
+		`6: keys.profiles.four.rotation.every: "quarterly"` + age,
+		`7: keys.profiles.five.rotation.grace: "1 day"` + age,
+		`8: keys.profiles.six.rotation.max_grace: "a week"` + age,
+		`9: keys.profiles.seven.format: "jason" is none of opaque, jwt`,
+		`10: keys.profiles.eight.allowed_scopes: a list in [ ] belongs here, not "monitor:read"`,
+		`11: keys.profiles.nine.mfa: true or false belongs here, not "sure"`,
+		`12: keys.profiles.ten: keys belong here, not "a profile"`,
 	}
 	if diff := cmp.Diff(want, linesOf(t, err)); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)

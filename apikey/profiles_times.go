@@ -16,19 +16,25 @@ func (r *profileReader) readLifetimes() {
 		if n.Is("never") {
 			n.Problem("for ever is no limit: leave it out")
 		} else {
-			r.MaxLifetime = between(n, shortestLife, longest)
+			r.try("max_lifetime", func() { r.MaxLifetime = between(n, shortestLife, longest) })
 		}
 	}
 	if n, ok := r.said["lifetimes"]; ok {
 		r.readChoices(n)
 	}
+	r.readDefaultLifetime()
+}
+
+func (r *profileReader) readDefaultLifetime() {
 	n, ok := r.said["default_lifetime"]
 	switch {
 	case ok:
-		if text, ok := n.Text(); ok {
-			r.DefaultLifetime = lifetime(n, text)
-			r.checkDefault(n)
+		text, read := n.Text()
+		if read {
+			r.DefaultLifetime, read = lifetime(n, text)
 		}
+		r.unread["default_lifetime"] = !read
+		r.checkDefault(n)
 	case len(r.Lifetimes) > 1:
 		r.at.Problem("default_lifetime is missing: say which of the lifetimes is meant when a request names none")
 	case len(r.Lifetimes) == 1:
@@ -42,12 +48,16 @@ func (r *profileReader) readLifetimes() {
 
 func (r *profileReader) readChoices(n strictyaml.Node) {
 	r.Lifetimes = []time.Duration{}
-	for _, item := range n.Texts() {
-		d := lifetime(item.Node, item.Value)
-		if slices.Contains(r.Lifetimes, d) {
+	var items []strictyaml.Item
+	r.try("lifetimes", func() { items = n.Texts() })
+	for _, item := range items {
+		d, read := lifetime(item.Node, item.Value)
+		switch {
+		case !read:
+			r.unread["lifetimes"] = true
+		case slices.Contains(r.Lifetimes, d):
 			item.Problem("%s is as long as another of them", item.Value)
-		}
-		if r.MaxLifetime > 0 && (d == 0 || d > r.MaxLifetime) {
+		case r.sure("max_lifetime") && r.MaxLifetime > 0 && (d == 0 || d > r.MaxLifetime):
 			item.Problem("%s is longer than max_lifetime", item.Value)
 		}
 		r.Lifetimes = append(r.Lifetimes, d)
@@ -59,9 +69,10 @@ func (r *profileReader) readChoices(n strictyaml.Node) {
 
 func (r *profileReader) checkDefault(n strictyaml.Node) {
 	switch d := r.DefaultLifetime; {
-	case r.Lifetimes != nil && !slices.Contains(r.Lifetimes, d):
+	case !r.sure("default_lifetime"):
+	case r.sure("lifetimes") && r.Lifetimes != nil && !slices.Contains(r.Lifetimes, d):
 		n.Problem("it is none of the lifetimes")
-	case r.MaxLifetime > 0 && (d == 0 || d > r.MaxLifetime):
+	case r.sure("max_lifetime") && r.MaxLifetime > 0 && (d == 0 || d > r.MaxLifetime):
 		n.Problem("it is longer than max_lifetime")
 	}
 }
@@ -74,43 +85,49 @@ func (r *profileReader) readRotation() {
 	}
 	parts, rot := n.Group("every", "grace", "max_grace", "warn_before"), &r.Rotation
 	if n, ok := parts["every"]; ok {
-		rot.Every = between(n, time.Hour, longest)
+		r.try("every", func() { rot.Every = between(n, time.Hour, longest) })
 		rot.MaxGrace = min(longestGrace, max(rot.Every, time.Hour))
 	}
 	if n, ok := parts["max_grace"]; ok {
-		rot.MaxGrace = between(n, 0, longestGrace)
+		r.try("max_grace", func() { rot.MaxGrace = between(n, 0, longestGrace) })
 	}
 	if n, ok := parts["grace"]; ok {
-		rot.Grace = between(n, 0, longest)
+		r.try("grace", func() { rot.Grace = between(n, 0, longest) })
 	}
 	rot.WarnBefore = min(day, rot.Grace/2)
 	if n, ok := parts["warn_before"]; ok {
-		rot.WarnBefore = between(n, time.Second, longest)
+		r.try("warn_before", func() { rot.WarnBefore = between(n, time.Second, longest) })
 	}
-	r.checkRotation(n, parts)
+	r.checkGrace(n, parts)
+	r.checkEvery(n, parts)
 }
 
-// checkRotation refuses rotations that lose a key: one whose successor cannot be
-// fetched in time, and one that comes when the key is over.
-func (r *profileReader) checkRotation(n strictyaml.Node, parts strictyaml.Group) {
+func (r *profileReader) checkGrace(n strictyaml.Node, parts strictyaml.Group) {
 	rot := r.Rotation
-	if rot.Grace > rot.MaxGrace {
+	if rot.Grace > rot.MaxGrace && r.sure("grace", "max_grace", "every") {
 		blame(parts, n, "grace").Problem("it is longer than max_grace (%s)", spell(rot.MaxGrace))
 	}
-	if _, ok := parts["warn_before"]; ok && rot.WarnBefore >= rot.Grace {
+	if _, ok := parts["warn_before"]; ok && rot.WarnBefore >= rot.Grace && r.sure("warn_before", "grace") {
 		blame(parts, n, "warn_before").Problem("it is not shorter than grace: the warning would come before the rotation")
 	}
-	if rot.Every == 0 {
+}
+
+// checkEvery refuses rotations that lose a key: one whose successor cannot be fetched
+// in time, and one that comes when the key is over.
+func (r *profileReader) checkEvery(n strictyaml.Node, parts strictyaml.Group) {
+	rot := r.Rotation
+	if rot.Every == 0 || !r.sure("every") {
 		return
 	}
 	every := blame(parts, n, "every")
-	if rot.MaxGrace > rot.Every {
+	if rot.MaxGrace > rot.Every && r.sure("max_grace") {
 		blame(parts, n, "max_grace").Problem("it is longer than every: a key would have two successors at a time")
 	}
-	if rot.Grace == 0 {
+	if rot.Grace == 0 && r.sure("grace") {
 		every.Problem("a grace is needed: whoever holds the old key fetches the successor with it")
 	}
-	if d := r.DefaultLifetime; d > 0 && d < rot.Every+rot.Grace {
+	known := r.sure("default_lifetime", "lifetimes", "max_lifetime", "grace")
+	if d := r.DefaultLifetime; known && d > 0 && d < rot.Every+rot.Grace {
 		every.Problem("a key with the default lifetime ends before its rotation does")
 	}
 }
@@ -123,8 +140,9 @@ func blame(parts strictyaml.Group, group strictyaml.Node, key string) strictyaml
 	return group
 }
 
-// lifetime reads a text of the file; what is wrong with it is a problem of n.
-func lifetime(n strictyaml.Node, text string) time.Duration {
+// lifetime reads a text of the file; what is wrong with it is a problem of n. False: it
+// is no length of time.
+func lifetime(n strictyaml.Node, text string) (time.Duration, bool) {
 	d, err := ParseLifetime(text)
 	switch {
 	case err != nil:
@@ -132,7 +150,7 @@ func lifetime(n strictyaml.Node, text string) time.Duration {
 	case d > 0 && d < shortestLife:
 		n.Problem("a key that lives for less than %s is of no use", spell(shortestLife))
 	}
-	return d
+	return d, err == nil
 }
 
 // spell is a length of time as people write it; none at all is 0h.

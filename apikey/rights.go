@@ -30,6 +30,29 @@ func (a Actor) sees(key storage.APIKey) bool {
 	return a.runs() || key.Owner == a.User || a.Key != "" && a.Key == key.ID
 }
 
+// touches reports whether an actor may narrow or end a key that they see. People may. A
+// person's key may with the keys of that person, a service key with itself and those
+// that it made, and a machine with those that were made through its client: whoever
+// stole one has not all the others with it.
+func (a Actor) touches(key storage.APIKey) bool {
+	switch {
+	case a.person():
+		return true
+	case a.Key != "":
+		return key.ID == a.Key || key.Parent == a.Key || a.User != "" && key.Owner == a.User
+	}
+	return a.Client != "" && key.Client == a.Client
+}
+
+// touched is find, of a key that the actor may change or end.
+func (k *Keys) touched(ctx context.Context, a Actor, id storage.KeyID) (storage.APIKey, Profile, error) {
+	key, p, err := k.find(ctx, a, id)
+	if err == nil && !a.touches(key) {
+		err = refuse(Forbidden, "A key or a machine deals with what is its own. Sign in.")
+	}
+	return key, p, err
+}
+
 // find returns a key that exists for the actor, with its profile. A key whose profile
 // is gone has one that allows nothing.
 func (k *Keys) find(ctx context.Context, a Actor, id storage.KeyID) (storage.APIKey, Profile, error) {
@@ -119,14 +142,19 @@ func (b bounds) fence() []string {
 // within the actor's own: from a key that is good from some places only comes nothing
 // that is good from others.
 func (b bounds) fenced(list []string) bool {
-	mine := b.fence()
-	if len(mine) == 0 {
-		return true
+	return !opens(b.fence(), list)
+}
+
+// opens reports whether a list of prefixes lets in anybody whom another does not; an
+// empty one lets in everybody.
+func opens(was, will []string) bool {
+	if len(was) == 0 {
+		return false
 	}
 	outside := func(a string) bool {
-		return !slices.ContainsFunc(mine, func(m string) bool { return covers(m, a) })
+		return !slices.ContainsFunc(was, func(w string) bool { return covers(w, a) })
 	}
-	return len(list) > 0 && !slices.ContainsFunc(list, outside)
+	return len(will) == 0 || slices.ContainsFunc(will, outside)
 }
 
 // covers reports whether every address of the prefix inner is one of outer.
@@ -151,6 +179,8 @@ func (k *Keys) mayMake(ctx context.Context, a Actor, p Profile, owner storage.Us
 		return refuse(Forbidden, "Only owners and admins make keys that belong to nobody.")
 	}
 	switch {
+	case a.User == "" && (p.Create == storage.RoleOwner || p.MFA || p.VerifiedEmail):
+		return refuse(Forbidden, "Only people make keys of this profile: a machine is no owner, and proves nothing.")
 	case a.User != "" && !p.MayCreate(a.Role):
 		return refuse(Forbidden, "The role does not permit to make keys of this profile.")
 	case p.MFA && !a.person() && a.User != "":

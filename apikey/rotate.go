@@ -12,7 +12,8 @@ import (
 
 // Rotate makes a key that takes the place of another, which works beside it for the
 // grace: 0 ends it at once, nil is the profile's. Refusals: NotFound, Invalid,
-// Forbidden, ScopeTooWide, EmailUnverified, MFANeeded, FreshNeeded, Gone, Conflict.
+// Forbidden, ScopeTooWide, EmailUnverified, MFANeeded, FreshNeeded, NotAllowed, TooMany,
+// Gone, Conflict.
 func (k *Keys) Rotate(ctx context.Context, a Actor, id storage.KeyID, grace *time.Duration) (Issued, error) {
 	out, err := k.rotate(ctx, a, id, grace)
 	return out, k.refused(ctx, a, id, "rotate", err)
@@ -23,7 +24,7 @@ func (k *Keys) rotate(ctx context.Context, a Actor, id storage.KeyID, grace *tim
 	if err != nil {
 		return Issued{}, err
 	}
-	old, p, err := k.find(ctx, a, id)
+	old, p, err := k.touched(ctx, a, id)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -36,6 +37,9 @@ func (k *Keys) rotate(ctx context.Context, a Actor, id storage.KeyID, grace *tim
 	}
 	if both < 0 || both > p.Rotation.MaxGrace {
 		return Issued{}, wrong("grace", "Both keys of this profile work for at most "+p.Rotation.MaxGrace.String()+".")
+	}
+	if err := k.room(ctx, b, old, p, both); err != nil {
+		return Issued{}, err
 	}
 	t := turn{tenant: a.Tenant, old: old, profile: p, grace: both, by: a.by()}
 	t.end = k.renewed(b, old, p)
@@ -61,6 +65,32 @@ func (k *Keys) rotatable(ctx context.Context, b bounds, old storage.APIKey, p Pr
 		return err
 	}
 	return k.mayMake(ctx, b.actor, p, old.Owner)
+}
+
+// room checks that one more key may live beside the others for a grace: by anybody but
+// a person a key is not rotated while the one that it follows still works, or each of a
+// thousand would; and the profile's number holds for what lives.
+func (k *Keys) room(ctx context.Context, b bounds, old storage.APIKey, p Profile, grace time.Duration) error {
+	if !b.actor.person() && old.Predecessor != "" {
+		before, err := k.tenant(b.actor).Key(ctx, old.Predecessor)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("apikey: %w", err)
+		}
+		if err == nil && !dead(before, k.now()) {
+			return refuse(Conflict, "The key that this one follows still works. Revoke it, or wait for its end.")
+		}
+	}
+	if p.MaxPerOwner == 0 || grace == 0 {
+		return nil
+	}
+	n, err := k.tenant(b.actor).CountKeys(ctx, storage.KeyFilter{Owner: &old.Owner, Profile: p.Name, State: "live", Now: k.now()})
+	if err != nil {
+		return fmt.Errorf("apikey: %w", err)
+	}
+	if n >= p.MaxPerOwner {
+		return refuse(TooMany, fmt.Sprintf("There are %d keys of this profile, and no more are allowed. Rotate with no grace, or revoke one first.", n))
+	}
+	return nil
 }
 
 // renewed is when the successor ends that somebody asks for: after as long a life as

@@ -20,6 +20,9 @@ const (
 	leastGrace = time.Hour
 	// retryRotation is after how long a rotation is tried again that failed.
 	retryRotation = 10 * time.Minute
+	// retryUnknown is after how long a rotation is looked at again whose profile is not
+	// there. Each time is a change in the trail.
+	retryUnknown = 6 * time.Hour
 	// atOnce is how many webhooks are called at once: one that does not answer is not
 	// to hold up those of other tenants.
 	atOnce = 16
@@ -48,7 +51,7 @@ func (k *Keys) rotateDue(ctx context.Context) error {
 }
 
 // rotateOne makes the successor of a key by the rules of now. Keys of a profile that
-// does not rotate any more stay as they are.
+// does not rotate any more stay as they are, and those of one that is not there wait.
 func (k *Keys) rotateOne(ctx context.Context, due storage.DueKey) error {
 	key, err := k.cfg.Store.Tenant(due.Tenant).Key(ctx, due.Key)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -62,7 +65,10 @@ func (k *Keys) rotateOne(ctx context.Context, due storage.DueKey) error {
 	switch {
 	case dead(key, now) || key.RotateAt.IsZero() || key.RotateAt.After(now):
 		return nil
-	case !known || p.Rotation.Every <= 0 || key.Successor != "":
+	case !known:
+		// This node may be the one that has an old catalogue file.
+		return k.postpone(ctx, due.Tenant, key, now.Add(retryUnknown))
+	case p.Rotation.Every <= 0 || key.Successor != "":
 		return k.postpone(ctx, due.Tenant, key, time.Time{})
 	}
 	t := turn{tenant: due.Tenant, old: key, profile: p, grace: max(p.Rotation.Grace, leastGrace), end: key.ExpiresAt, unattended: true}

@@ -110,6 +110,7 @@ type world struct {
 	reg    *prometheus.Registry
 	log    bytes.Buffer
 	poster apikey.Poster
+	local  bool // webhooks may lead to this machine
 	issuer string
 
 	mu    sync.Mutex
@@ -174,7 +175,7 @@ func (w *world) restart() {
 	w.must(err)
 	w.keys = apikey.New(apikey.Config{
 		Store: w.asks, Profiles: profiles, Catalogue: w.file.Catalogue, Signer: w.signer, Sealer: w.sealer, Now: w.now,
-		Issuer: w.issuer, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Poster: w.poster, Registerer: w.reg,
+		Issuer: w.issuer, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Poster: w.poster, LoopbackWebhooks: w.local, Registerer: w.reg,
 	})
 }
 

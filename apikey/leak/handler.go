@@ -6,8 +6,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/watchgate/watchgate/internal/web"
 )
@@ -19,13 +24,15 @@ const (
 	maxBody    = 1 << 20          // bytes of a report; the edge may allow less
 	maxEntries = 1000             // of a report
 	patience   = 25 * time.Second // GitHub waits for 30 s
+	atOnce     = 16               // findings: one that waits for a node is not to hold up the others
 )
 
 // Config is what the endpoint needs.
 type Config struct {
 	// Fetch gets a public document: package outbound's Get is one.
 	Fetch func(ctx context.Context, url string) ([]byte, error)
-	// Leaked takes a token out of use and says whether it is one of ours.
+	// Leaked takes a token out of use and says whether it is one of ours. It is called
+	// up to 16 times at once.
 	Leaked func(ctx context.Context, token string) (known bool, err error)
 	Now    func() time.Time
 	URL    string       // "": KeysURL
@@ -92,20 +99,42 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (e *endpoint) answer(ctx context.Context, w http.ResponseWriter, report []entry) error {
+	known, err := e.deal(ctx, report)
+	if err != nil {
+		return web.Unavailable(err)
+	}
 	out := make([]label, 0, len(report))
 	for _, found := range report {
-		known, err := e.cfg.Leaked(ctx, found.Token)
-		if err != nil {
-			return web.Unavailable(err)
-		}
 		l := label{Raw: found.Token, Type: found.Type, Label: "false_positive"}
-		if known {
+		if known[found.Token] {
 			l.Label = "true_positive"
 		}
 		out = append(out, l)
 	}
 	e.cfg.Log.InfoContext(ctx, "a report of leaked credentials", slog.Int("findings", len(report)))
 	return web.WriteJSON(w, http.StatusOK, out)
+}
+
+// deal takes each token of a report out of use, once, several at a time. One that
+// cannot be dealt with does not stop the others.
+func (e *endpoint) deal(ctx context.Context, report []entry) (map[string]bool, error) {
+	known := make(map[string]bool, len(report))
+	for _, found := range report {
+		known[found.Token] = false
+	}
+	var mu sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(atOnce)
+	for _, text := range slices.Collect(maps.Keys(known)) {
+		all.Go(func() error {
+			ours, err := e.cfg.Leaked(ctx, text)
+			mu.Lock()
+			defer mu.Unlock()
+			known[text] = ours
+			return err
+		})
+	}
+	return known, all.Wait()
 }
 
 func unreadable(err error) error {

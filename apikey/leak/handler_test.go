@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,8 +106,10 @@ type site struct {
 	*testing.T
 	mux    *web.Mux
 	now    time.Time
+	mu     sync.Mutex
 	leaked []string
 	fails  error
+	meet   *sync.WaitGroup // each finding waits for the others
 }
 
 func newSite(t *testing.T, g *github) *site {
@@ -130,7 +133,13 @@ func newSite(t *testing.T, g *github) *site {
 			return io.ReadAll(resp.Body)
 		},
 		Leaked: func(_ context.Context, token string) (bool, error) {
+			s.mu.Lock()
 			s.leaked = append(s.leaked, token)
+			s.mu.Unlock()
+			if s.meet != nil {
+				s.meet.Done()
+				s.meet.Wait()
+			}
 			return strings.HasPrefix(token, "up_live_"), s.fails
 		},
 	}))
@@ -270,6 +279,23 @@ func TestGitHubOrStoreAwayIsNoVerdict(t *testing.T) {
 	s.fails = errors.New("the database is away")
 	if w := s.post(g.order[0], g.sign(g.order[0], report), report); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "database") {
 		t.Errorf("without a store: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestSilentNodeHoldsUpAReport: sixteen findings are dealt with at once, each once.
+func TestSilentNodeHoldsUpAReport(t *testing.T) {
+	g := newGitHub(t)
+	s := newSite(t, g)
+	s.meet = &sync.WaitGroup{}
+	s.meet.Add(atOnce)
+	var all []string
+	for i := range 2 * atOnce {
+		all = append(all, fmt.Sprintf(`{"token":"up_live_%d"}`, i%atOnce))
+	}
+	body := "[" + strings.Join(all, ",") + "]"
+	w := s.post(g.order[0], g.sign(g.order[0], body), body)
+	if n := strings.Count(w.Body.String(), "true_positive"); w.Code != http.StatusOK || n != 2*atOnce || len(s.leaked) != atOnce {
+		t.Errorf("%d, %d are ours, %d were looked at", w.Code, n, len(s.leaked))
 	}
 }
 
