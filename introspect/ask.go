@@ -25,6 +25,9 @@ type question struct {
 	// to them, and no token is.
 	ip    string // where it came from
 	proto string // https, or something else
+	// needed is for the record of how a key is used: the scopes that the call needs, of
+	// an asker that looks itself whether they are there. It filters nothing.
+	needed string
 }
 
 // verdict is the answer to a question of an authenticated asker.

@@ -17,6 +17,8 @@ type Ask struct {
 	// Again is set for a credential that was accepted for this very call before:
 	// nothing is counted, and its rate is left alone.
 	Again bool
+	// Needed are the scopes that the call needs, for the record of how a key is used.
+	Needed string
 }
 
 // Holder is who presented a credential, as the store has it at this moment.
@@ -41,7 +43,7 @@ type Holder struct {
 // [Limits], when a key is used more often than its profile says. Any other error says
 // that own is not registered, or disabled.
 func (s *Server) Check(ctx context.Context, own storage.ResourceServerID, q Ask) (Holder, error) {
-	v := verdict{question: question{now: s.cfg.Now(), token: q.Token, ip: q.IP}, rs: storage.ResourceServer{ID: own}}
+	v := verdict{question: question{now: s.cfg.Now(), token: q.Token, ip: q.IP, needed: q.Needed}, rs: storage.ResourceServer{ID: own}}
 	if q.HTTPS {
 		v.question.proto = "https"
 	}

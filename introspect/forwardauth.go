@@ -42,6 +42,7 @@ func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request) error {
 	}
 	v, err := s.ask(r.Context(), c, question{
 		now: s.cfg.Now(), token: presented, tenant: need.tenant, tenantBlank: need.nobody, ip: need.ip, proto: need.proto,
+		needed: strings.Join(need.scopes, " "),
 	})
 	switch {
 	case err != nil:

@@ -33,7 +33,7 @@ func TestUsesOfAKeyAreCounted(t *testing.T) {
 		want := []use{
 			{"", "", "", "demo-api", 3},
 			{"", "192.0.2.1", "monitor:read", "demo-api", 4},
-			{"", "2001:db8::1", "monitor:read", "demo-api", 1},
+			{"", "2001:db8::/64", "monitor:read", "demo-api", 1},
 		}
 		if d := cmp.Diff(want, w.usage(s)); d != "" {
 			t.Error(d)
@@ -53,6 +53,21 @@ func TestUsesOfAKeyAreCounted(t *testing.T) {
 }
 
 // Refusals of a known key are counted, too, with the reason; strangers leave nothing.
+// An asker that looks itself whether a scope is there says which, for the record.
+func TestWhatACallNeededIsInTheRecord(t *testing.T) {
+	onEachEngineWithKeys(t, func(t *testing.T, w *world) {
+		s := w.key()
+		for statements := range 3 {
+			w.expect(url.Values{"token": {s}, "scope_needed": {"monitor:read"}}, `"scope":"alert:write monitor:read"`, max(0, 1-int64(statements)))
+			w.expect(url.Values{"token": {s}, "scope_needed": {"config:admin"}}, `"scope":"alert:write monitor:read"`, 0)
+		}
+		want := []use{{"", "", "config:admin", "demo-api", 3}, {"", "", "monitor:read", "demo-api", 3}}
+		if d := cmp.Diff(want, w.usage(s)); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
 func TestRefusedUsesOfAKeyAreCounted(t *testing.T) {
 	w := keyWorld(t)
 	s := w.key(profiled("slow"), listed("192.0.2.0/24"))

@@ -37,7 +37,7 @@ func (k *keyed) weight() uint32 {
 }
 
 const (
-	keyedBytes  = 128 + 2*32 + 2*(144+32) // with its texts, and two spots with theirs
+	keyedBytes  = 128 + 4*32 + 2*(160+32) // with its texts, and two spots with theirs
 	prefixBytes = 32
 )
 

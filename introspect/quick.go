@@ -35,7 +35,7 @@ func (s *Server) quick(r *http.Request, body []byte) (web.QuickAnswer, bool) {
 	if e.none() || f.tenant != "" && !e.packed.is(f.tenant) || !s.roomy(a.rs.ID) {
 		return web.QuickAnswer{}, false
 	}
-	if e.key != nil && !s.spendQuickly(r.Context(), a.rs.ID, e.key, question{now: now, scope: f.scope, ip: f.ip, proto: f.proto}) {
+	if e.key != nil && !s.spendQuickly(r.Context(), a.rs.ID, e.key, question{now: now, scope: f.scope, ip: f.ip, proto: f.proto, needed: f.needed}) {
 		return web.QuickAnswer{}, false
 	}
 	s.metrics.active[fromMemory].Inc()
@@ -48,8 +48,8 @@ func (s *Server) quick(r *http.Request, body []byte) (web.QuickAnswer, bool) {
 // All but the scope, which often has a space, and a colon that need not be encoded
 // and often is, as an address of IPv6 has.
 type plainForm struct {
-	token, tenant, scope, hint, ip, proto string
-	caller                                caller
+	token, tenant, scope, hint, ip, proto, needed string
+	caller                                        caller
 }
 
 // readPlain reads a form, or says false.
@@ -72,7 +72,7 @@ func (f *plainForm) set(name, value string) bool {
 	if to == nil || *to != "" {
 		return false
 	}
-	if name == "scope" || name == "ip" {
+	if name == "scope" || name == "ip" || name == "scope_needed" {
 		*to = decoded(value)
 	} else if isPlain(value) {
 		*to = value
@@ -93,6 +93,8 @@ func (f *plainForm) parameter(name string) *string {
 		return &f.ip
 	case "proto":
 		return &f.proto
+	case "scope_needed":
+		return &f.needed
 	case "token_type_hint":
 		return &f.hint
 	case "client_id":

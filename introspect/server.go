@@ -136,12 +136,20 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.ask(r.Context(), caller, question{
 		now: s.cfg.Now(), token: form.Get("token"),
 		tenant: form.Get("tenant"), tenantBlank: form.Blank["tenant"], scope: form.Get("scope"),
-		ip: form.Get("ip"), proto: form.Get("proto"),
+		ip: form.Get("ip"), proto: form.Get("proto"), needed: recorded(form.Get("scope_needed")),
 	})
 	if err != nil {
 		return err
 	}
 	return s.write(w, r, v)
+}
+
+// recorded is what is kept of a text that is for the record alone.
+func recorded(s string) string {
+	if len(s) > maxSpelling {
+		return ""
+	}
+	return s
 }
 
 // write is the answer of RFC 7662, and what has to be done after it.

@@ -1,6 +1,7 @@
 package introspect
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -9,28 +10,29 @@ import (
 
 // Addresses whose calls are counted with an entry.
 const (
-	maxSpots = 4
+	maxSpots = 8
 	// spotIdle is after how long without a call another address may take the place.
 	spotIdle = 5 * time.Minute
 )
 
 // tally counts the active answers that are given from an entry, for each of a few
-// addresses. It is read and counted without a lock.
+// addresses and needs. It is read and counted without a lock.
 type tally [maxSpots]atomic.Pointer[spot]
 
-// spot counts the calls from one address. It may outlive its place in a tally, and
+// spot counts the calls from one address with one need. It may outlive its place in a tally, and
 // its entry: what it counted is flushed all the same.
 type spot struct {
-	told  string // the address as it was told
-	use   use    // its day is that of the last call
-	calls atomic.Int64
-	last  atomic.Int64 // milliseconds since 1970
+	// told is the address, and needed what the calls needed, as they were told.
+	told, needed string
+	use          use // its day is that of the last call
+	calls        atomic.Int64
+	last         atomic.Int64 // milliseconds since 1970
 }
 
-// find is the spot of an address, or nil.
-func (t *tally) find(told string) *spot {
+// find is the spot of an address and a need, or nil.
+func (t *tally) find(q question) *spot {
 	for i := range t {
-		if s := t[i].Load(); s != nil && s.told == told {
+		if s := t[i].Load(); s != nil && s.told == q.ip && s.needed == q.needed {
 			return s
 		}
 	}
@@ -40,7 +42,7 @@ func (t *tally) find(told string) *spot {
 // count counts one active answer from an entry. It allocates nothing for an address
 // that it has seen.
 func (u *uses) count(k *keyed, rs storage.ResourceServerID, q question) {
-	s := k.tally.find(q.ip)
+	s := k.tally.find(q)
 	if s == nil {
 		s = u.open(k, rs, q)
 	}
@@ -66,13 +68,13 @@ func (u *uses) open(k *keyed, rs storage.ResourceServerID, q question) *spot {
 	w := useOf(k, rs, q)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if s := k.tally.find(q.ip); s != nil {
+	if s := k.tally.find(q); s != nil {
 		return s
 	}
 	for i := range k.tally {
 		old := k.tally[i].Load()
 		if old == nil || q.now.UnixMilli()-old.last.Load() > spotIdle.Milliseconds() {
-			s := &spot{told: w.told(q.ip), use: w}
+			s := &spot{told: w.told(q.ip), needed: strings.Clone(q.needed), use: w}
 			s.last.Store(q.now.UnixMilli())
 			k.tally[i].Store(s)
 			return s

@@ -1,6 +1,7 @@
 package introspect
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ type times struct {
 
 // maxUses is how many ways of use are kept at once that are not counted in an entry,
 // in a few hundred bytes each. Beyond, keys are counted without how and whence they
-// were used, and beyond twice as many not at all.
+// were used, and beyond twice as many of those not at all. Of either room, a tenant
+// has no more than is left for others.
 const maxUses = 16 << 10
 
 // uses are how API keys were used since the last flush: exact numbers, of which one
@@ -39,6 +41,10 @@ type uses struct {
 	mu sync.Mutex
 	// rare are those that are counted under the lock.
 	rare map[use]times
+	// detailed and plain are the rooms in rare for ways of use, and for keys alone.
+	detailed, plain *room
+	// refusedAt are the first addresses from which calls with a key were refused.
+	refusedAt map[storage.KeyID][]string
 	// counted are spots with a number that has not been flushed. Each is there once.
 	counted []*spot
 	dropped prometheus.Counter
@@ -51,7 +57,15 @@ func newUses(reg prometheus.Registerer) *uses {
 	if reg != nil {
 		reg.MustRegister(dropped)
 	}
-	return &uses{rare: map[use]times{}, dropped: dropped}
+	u := &uses{dropped: dropped}
+	u.clear()
+	return u
+}
+
+// clear forgets all that is counted under the lock.
+func (u *uses) clear() {
+	u.rare, u.refusedAt = map[use]times{}, map[storage.KeyID][]string{}
+	u.detailed, u.plain = newRoom(maxUses), newRoom(2*maxUses)
 }
 
 // note counts a verdict about a key; why is "" for an active one.
@@ -60,18 +74,21 @@ func (u *uses) note(v verdict, why string) {
 	w.why = why
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.add(w, times{1, v.question.now.UnixMilli()})
+	if why != "" && u.scattered(w) {
+		w.ip = ""
+	}
+	if u.add(w, times{1, v.question.now.UnixMilli()}) && why != "" {
+		u.refusedFrom(w)
+	}
 }
 
 // useOf is how a question is recorded. It keeps nothing of the request that the
 // question came with.
 func useOf(k *keyed, rs storage.ResourceServerID, q question) use {
 	w := use{tenant: k.tenant, key: k.id, day: dayOf(q.now.UnixMilli()), rs: rs}
-	if at, ok := addressOf(q.ip); ok {
-		w.ip = at.String()
-	}
-	if len(q.scope) <= maxSpelling {
-		w.scope = strings.Clone(q.scope)
+	w.ip = whence(q.ip)
+	if scope := cmp.Or(q.needed, q.scope); len(scope) <= maxSpelling {
+		w.scope = strings.Clone(scope)
 	}
 	return w
 }
@@ -82,18 +99,20 @@ const day = 24 * time.Hour
 func dayOf(ms int64) int64 { return ms / day.Milliseconds() }
 
 // add adds to a way of use, or to the key alone when there is no room for more of
-// them. The lock is held.
-func (u *uses) add(w use, n times) {
+// them. It reports whether the way is known. The lock is held.
+func (u *uses) add(w use, n times) bool {
 	before, there := u.rare[w]
-	if !there && len(u.rare) >= maxUses {
+	known := there || u.detailed.enter(w.tenant)
+	if !known {
 		w = use{tenant: w.tenant, key: w.key, day: w.day, why: w.why}
 		before, there = u.rare[w]
-	}
-	if !there && len(u.rare) >= 2*maxUses {
-		u.dropped.Add(float64(n.calls))
-		return
+		if !there && !u.plain.enter(w.tenant) {
+			u.dropped.Add(float64(n.calls))
+			return false
+		}
 	}
 	u.rare[w] = times{before.calls + n.calls, max(before.last, n.last)}
+	return known
 }
 
 // take returns all that was counted, which is forgotten.
@@ -101,7 +120,8 @@ func (u *uses) take() map[use]times {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	out, counted := u.rare, u.counted
-	u.rare, u.counted = map[use]times{}, nil
+	u.counted = nil
+	u.clear()
 	for _, s := range counted {
 		n := s.take()
 		w := s.use

@@ -13,16 +13,20 @@ func aKey(n int) *keyed {
 	return &keyed{id: storage.KeyID(fmt.Sprintf("key_%d", n)), tenant: "ten_1"}
 }
 
+// refusedAs is a refusal of a key, from somewhere and for something.
+func refusedAs(k *keyed, ip, scope string) verdict {
+	return verdict{key: k, question: question{now: today, scope: scope, ip: ip}}
+}
+
 // Whoever asks about a key of theirs in any number of ways fills no memory, and the
 // number of its uses is right all the same.
 func TestAttackKeyUsedInManyWays(t *testing.T) {
 	u := newUses(nil)
 	const asked = 3 * maxUses
 	for n := range asked {
-		v := verdict{key: aKey(1), question: question{now: today, scope: fmt.Sprint("s", n), ip: fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255)}}
-		u.note(v, wrongAddress)
+		u.note(refusedAs(aKey(1), fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255), fmt.Sprint("s", n)), wrongAddress)
 	}
-	if len(u.rare) > maxUses+1 {
+	if len(u.rare) > maxUses/2+1 {
 		t.Errorf("%d ways", len(u.rare))
 	}
 	calls := int64(0)
@@ -39,11 +43,91 @@ func TestAttackKeyUsedInManyWays(t *testing.T) {
 
 func TestAttackManyKeysUsed(t *testing.T) {
 	u := newUses(nil)
-	for n := range 3 * maxUses {
-		u.note(verdict{key: aKey(n), question: question{now: today}}, "revoked")
+	for n := range 5 * maxUses {
+		u.note(refusedAs(aKey(n), "", ""), "revoked")
 	}
-	if len(u.rare) != 2*maxUses {
+	if len(u.rare) != maxUses/2+maxUses {
 		t.Errorf("%d ways", len(u.rare))
+	}
+}
+
+// However a tenant uses its keys, those of others are recorded with whence and for
+// what.
+func TestAttackOneTenantCrowdsOutTheDetailsOfOthers(t *testing.T) {
+	u := newUses(nil)
+	for n := range 5 * maxUses {
+		u.note(refusedAs(aKey(n), "192.0.2.1", "monitor:read"), "revoked")
+	}
+	other := aKey(1)
+	other.tenant, other.id = "ten_2", "key_of_another"
+	for n := range maxUses / 8 {
+		u.note(refusedAs(other, "192.0.2.1", fmt.Sprint("s", n)), "")
+	}
+	ways := 0
+	for w := range u.take() {
+		if w.tenant == "ten_2" && w.ip == "192.0.2.1" && w.scope != "" {
+			ways++
+		}
+	}
+	if ways != maxUses/8 {
+		t.Errorf("%d ways of another tenant, want %d", ways, maxUses/8)
+	}
+	u.note(refusedAs(aKey(0), "192.0.2.1", "monitor:read"), "revoked")
+	if !u.detailed.enter("ten_1") || len(u.refusedAt) != 1 {
+		t.Error("no room after a flush")
+	}
+}
+
+// Refusals of one key tell a few addresses, and good uses tell all.
+func TestAttackRefusedFromManyAddresses(t *testing.T) {
+	u := newUses(nil)
+	const asked = 2148
+	ways := func(why string) (told int, calls int64) {
+		for range 2 {
+			for n := range asked / 2 {
+				u.note(refusedAs(aKey(1), fmt.Sprintf("2001:db8:0:%x::1", n), ""), why)
+			}
+		}
+		for w, n := range u.take() {
+			if w.ip != "" {
+				told++
+			}
+			calls += n.calls
+		}
+		return told, calls
+	}
+	for range 2 {
+		if told, calls := ways("revoked"); told != maxRefusedAt || calls != asked {
+			t.Errorf("refused: %d addresses, %d calls", told, calls)
+		}
+	}
+	if told, calls := ways(""); told != asked/2 || calls != asked {
+		t.Errorf("good: %d addresses, %d calls", told, calls)
+	}
+}
+
+// An address of IPv6 is any of 2^64 to whoever has it.
+func TestAttackAddressesOfOneNetwork(t *testing.T) {
+	u, k := newUses(nil), aKey(1)
+	for n := range 1000 {
+		q := question{now: today, ip: fmt.Sprintf("2001:DB8:1:2:%x::1", n+1)}
+		u.note(verdict{key: k, question: q}, "revoked")
+		u.count(k, "", q)
+	}
+	want := map[string]int64{"": 1000, "revoked": 1000}
+	for w, n := range u.take() {
+		if w.ip != "2001:db8:1:2::/64" || n.calls != want[w.why] {
+			t.Errorf("%+v: %d calls", w, n.calls)
+		}
+		delete(want, w.why)
+	}
+	if len(want) != 0 {
+		t.Errorf("not there: %v", want)
+	}
+	for told, want := range map[string]string{"::ffff:192.0.2.1": "192.0.2.1", "192.0.2.1": "192.0.2.1", "fe80::1%eth0": "fe80::/64", "x": "", "": ""} {
+		if got := whence(told); got != want {
+			t.Errorf("%s: %s", told, got)
+		}
 	}
 }
 
@@ -60,7 +144,7 @@ func TestAddressesOfAnAnswerAreFew(t *testing.T) {
 	}
 	q.now = today.Add(spotIdle + 1e6)
 	u.count(k, "demo-api", q)
-	if k.tally.find(q.ip) == nil {
+	if k.tally.find(q) == nil {
 		t.Error("no room after a pause")
 	}
 	if n := len(u.take()); n != 100 {

@@ -232,11 +232,13 @@ type KeyDeliveries interface {
 // KeyUses keeps how one tenant's keys are used.
 type KeyUses interface {
 	// NoteKeyUses adds to what is stored about each key, day, refusal, address, scope
-	// and resource server, and moves LastUsedAt on, to the latest that was not refused.
+	// and resource server (at most 200 ways a key and day: what is beyond is counted
+	// without them), and moves LastUsedAt on, to the latest that was not refused.
 	// Uses of keys that are not the tenant's are dropped. It is no security decision
 	// and records no event.
 	NoteKeyUses(ctx context.Context, uses []KeyUse) error
-	// KeyUsage returns a key's, since a day, the last used first; at most 1000.
+	// KeyUsage returns a key's, since a day, the last used first. Every call is in it;
+	// beyond 5000 ways, the rest is summed up for each day and refusal.
 	KeyUsage(ctx context.Context, id KeyID, since time.Time) ([]KeyUse, error)
 }
 

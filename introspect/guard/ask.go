@@ -58,7 +58,7 @@ func (g *Guard) send(ctx context.Context, q question, token string) reply {
 		return reply{principal: p, cached: true}
 	}
 	form := url.Values{"token": {token}}
-	for name, value := range map[string]string{"tenant": q.tenant, "ip": q.ip, "proto": q.proto} {
+	for name, value := range map[string]string{"tenant": q.tenant, "ip": q.ip, "proto": q.proto, "scope_needed": q.scope} {
 		if value != "" {
 			form.Set(name, value)
 		}

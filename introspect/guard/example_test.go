@@ -45,7 +45,7 @@ func Example() {
 	show(mux, "/t/acme/monitors", "")
 	// Output:
 	// 200 the monitors of acme, for alice@acme.test
-	// 404 {"error":"not_found","error_description":"there is nothing here for this access token"}
+	// 404 {"error":"not_found","error_description":"there is nothing here for this credential"}
 	// 401 {"error":"invalid_token","error_description":"the access token is not active"}
 	// 401 {"message":"an access token is needed: Authorization: Bearer ..."}
 }

@@ -177,6 +177,9 @@ func (g *Guard) ask(ctx context.Context, token, tenant string, need *Need) reply
 		return reply{principal: p, cached: true}
 	}
 	q.ip, q.proto = g.origin(need)
+	if q.key {
+		q.scope = need.Scope
+	}
 	return g.askAnew(ctx, q, token)
 }
 

@@ -393,7 +393,7 @@ func TestErrorCodesOfTheAPI(t *testing.T) {
 		"malformed": {"monitor:read", "acme", bearer("a b"), "", 400,
 			map[string]string{"error": "invalid_request", "error_description": "one credential, in one header: Authorization: Bearer ..."}},
 		"another tenant": {"monitor:read", "globex", bearer("x"), "", 404,
-			map[string]string{"error": "not_found", "error_description": "there is nothing here for this access token"}},
+			map[string]string{"error": "not_found", "error_description": "there is nothing here for this credential"}},
 	} {
 		e.does(says(active(nil)))
 		if c.answer != "" {

@@ -15,6 +15,8 @@ type question struct {
 	// key: it has the form of an API key. Each use of a key counts, and what is said
 	// about it holds for where it came from, so that no two calls share an answer.
 	key bool
+	// scope is what the call needs of a key, for the record of its use; "" of a token.
+	scope string
 }
 
 // patience is how long a call waits for its turn behind the same question of

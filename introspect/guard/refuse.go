@@ -129,7 +129,7 @@ func (no refusal) write(w http.ResponseWriter) {
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
-	refusal{status: http.StatusNotFound, body: problem("", "not_found", "there is nothing here for this access token")}.write(w)
+	refusal{status: http.StatusNotFound, body: problem("", "not_found", "there is nothing here for this credential")}.write(w)
 }
 
 // writeRateLimited passes on what Watchgate said about the key.
@@ -155,5 +155,5 @@ func writeUnavailable(w http.ResponseWriter, err error) {
 		wait = max(wait, u.RetryAfter)
 	}
 	w.Header().Set("Retry-After", seconds(wait))
-	refusal{status: http.StatusServiceUnavailable, body: problem("", "temporarily_unavailable", "the access token cannot be checked now")}.write(w)
+	refusal{status: http.StatusServiceUnavailable, body: problem("", "temporarily_unavailable", "the credential cannot be checked now")}.write(w)
 }

@@ -98,7 +98,7 @@ CREATE TABLE key_uses (
     last_at         BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, key_id, day, refused, ip, scope, resource_server)
 ) WITH (fillfactor = 80);
-CREATE INDEX key_uses_day ON key_uses (day, tenant_id);
+CREATE INDEX key_uses_day ON key_uses (day);
 
 -- caller and request_key are hashes; answer is sealed.
 CREATE TABLE idempotent_requests (

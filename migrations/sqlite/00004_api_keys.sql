@@ -96,7 +96,7 @@ CREATE TABLE key_uses (
     last_at         INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, key_id, day, refused, ip, scope, resource_server)
 );
-CREATE INDEX key_uses_day ON key_uses (day, tenant_id);
+CREATE INDEX key_uses_day ON key_uses (day);
 
 -- caller and request_key are hashes; answer is sealed.
 CREATE TABLE idempotent_requests (

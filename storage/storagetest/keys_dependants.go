@@ -194,6 +194,9 @@ func testKeyUses(t *testing.T, w *world) {
 	if uses := get(h.KeyUsage(ctx, "key_nobody", time.Time{}))(w); len(uses) != 0 {
 		t.Errorf("a key that is not there was used: %+v", uses)
 	}
+	attackKeyUsedFromManyAddresses(t, w)
+	attackRaceToManyAddresses(t, w)
+	usageOfManyDays(t, w)
 }
 
 func testIdempotency(t *testing.T, w *world) {
