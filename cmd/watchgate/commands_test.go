@@ -268,6 +268,12 @@ func TestPolicyOfATenant(t *testing.T) {
 	if row["session lifetime"] != "8h0m0s" || row["session idle"] != "10m0s" || row["platform apps"] != "board" {
 		t.Errorf("tightened: %v", row)
 	}
+	for flag, want := range map[string]string{"--quarantine-leaked-keys": "quarantined", "--revoke-leaked-keys": "revoked"} {
+		rows(t, nil, with("tenant", "policy", "acme", flag)...)
+		if row = rows(t, nil, with("tenant", "show", "acme")...)[0]; row["leaked keys"] != want {
+			t.Errorf("%s: %v", flag, row)
+		}
+	}
 	if row = rows(t, nil, with("tenant", "policy", "acme", "--all-clients")...)[0]; row["session idle"] != "10m0s" || row["platform apps"] != "all" {
 		t.Errorf("opened again: %v", row)
 	}

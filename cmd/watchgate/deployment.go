@@ -18,6 +18,7 @@ import (
 	"github.com/watchgate/watchgate/apikey"
 	"github.com/watchgate/watchgate/authz"
 	"github.com/watchgate/watchgate/internal/directory"
+	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/signer"
@@ -39,6 +40,7 @@ type deployment struct {
 	// keySigner is nil where none are.
 	keys      *apikey.Keys
 	keySigner *signer.Signer
+	keyLimits *limit.Limiter
 	asked     *introspect.Server
 	// stopping is closed when a server is told to stop.
 	stopping chan struct{}

@@ -1,6 +1,11 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/watchgate/watchgate/apikey"
+)
 
 // greet says what runs where, and what to do first.
 func (c *devCmd) greet(p *program, logName string) {
@@ -47,27 +52,62 @@ Watchgate is running, with a demonstration around it.
 // sample is a scope of the product with what it opens at the demo API, and what can
 // be pasted about keys.
 func (c *devCmd) sample() (scope, path, keys string) {
-	scope, path = "monitor:read", "monitors"
 	served, err := namedProduct(c.Product)
 	if err != nil {
-		return scope, path, "" // it was read a moment ago
+		return "", "", "" // it was read a moment ago
 	}
-	for _, r := range served.demoResources() {
-		if read := r.Actions["read"]; read != "" {
+	scope, path = served.readable()
+	return scope, path, c.keySample(served.profiles.Default(), scope, path)
+}
+
+// readable is what can be read of a product at the demo API: a collection, and the scope
+// that it takes. One that a key can have is better than one that it cannot.
+func (p product) readable() (scope, path string) {
+	for _, r := range p.demoResources() {
+		read := r.Actions["read"]
+		if read == "" {
+			continue
+		}
+		if scope == "" {
 			scope, path = read, r.Name
-			break
+		}
+		if p.profiles.Default().Allows(read) {
+			return read, r.Name
 		}
 	}
-	if served.profiles.Default().HTTPSOnly {
-		return scope, path, "" // nothing here is https
+	switch own := p.apiScopes(); {
+	case scope != "":
+		return scope, path
+	case p.catalogue.Known("monitor:read") || len(own) == 0:
+		return "monitor:read", "monitors"
+	default: // nothing can be read: the token is good all the same
+		return own[0].Name, "monitors"
 	}
+}
+
+// keySample is what makes a key and tries it.
+func (c *devCmd) keySample(profile apikey.Profile, scope, path string) string {
 	u := c.urls()
-	return scope, path, fmt.Sprintf(`  Make an API key: sign in as alice@acme.test in the browser that opens. The README
-  goes on from there, to a check runner that stops when its key is revoked.
+	create, header, next := "--scope "+scope, `"Authorization: Bearer $KEY"`, ""
+	if profile.AllowedIPs == apikey.AddressesRequired {
+		create += " --allow-ip 127.0.0.1"
+	}
+	if !slices.Contains(profile.Headers, apikey.HeaderBearer) {
+		header = `"X-API-Key: $KEY"`
+	}
+	if scope == "monitor:read" {
+		next = " The README\n  goes on from there, to a check runner that stops when its key is revoked."
+	}
+	if profile.HTTPSOnly {
+		next = `
+  Its keys are good over https only (https_only): the demo API is plain HTTP, and
+  refuses every key (401).`
+	}
+	return fmt.Sprintf(`  Make an API key: sign in as alice@acme.test in the browser that opens.%[1]s
 
-      KEY=$(bin/watchgate key create ci --scope %[3]s --server %[1]s)
-      curl -s %[2]s/t/acme/%[4]s -H "Authorization: Bearer $KEY"
-      bin/watchgate key list --server %[1]s
+      KEY=$(bin/watchgate key create ci %[2]s --server %[3]s)
+      curl -s %[4]s/t/acme/%[5]s -H %[6]s
+      bin/watchgate key list --server %[3]s
 
-`, u.issuer, u.api, scope, path)
+`, next, create, u.issuer, u.api, path, header)
 }

@@ -14,7 +14,7 @@ type keyCmd struct {
 	Create keyCreate `cmd:"" help:"Make a key. Its secret is printed once, alone, on standard output."`
 	List   keyList   `cmd:"" help:"List keys, the newest first, without their secrets."`
 	Show   keyShow   `cmd:"" help:"Show one key."`
-	Rotate keyRotate `cmd:"" help:"Make a key's successor; the old key works a while longer. The secret is printed once, alone, on standard output."`
+	Rotate keyRotate `cmd:"" help:"Make a key's successor; the old key works a while longer, if its profile or --grace says so. The secret is printed once, alone, on standard output."`
 	Revoke keyRevoke `cmd:"" help:"End a key at once, with the refresh tokens and check executions that depend on it."`
 	Reveal keyReveal `cmd:"" help:"Print a key's secret again, where its profile allows that."`
 	Usage  keyUsage  `cmd:"" help:"Show how a key was used: how often, from where, for what, and what was refused."`
@@ -55,7 +55,7 @@ type keyList struct {
 	there
 	Owner   string `help:"Only the keys of one person: an id, or 'me'." placeholder:"USER"`
 	Profile string `help:"Only those of a profile." placeholder:"PROFILE"`
-	State   string `help:"Only those that are live, expired or revoked." enum:",live,expired,revoked" default:"" placeholder:"STATE"`
+	State   string `help:"Only those that are live, expired or revoked, or all; live when absent." enum:"live,expired,revoked,all" default:"live" placeholder:"STATE"`
 	Most    int    `name:"limit" help:"How many at most; 100 when absent." default:"100" placeholder:"N"`
 }
 
@@ -75,10 +75,10 @@ func (c *keyList) Run(p *program) error {
 		if c.JSON {
 			return writeJSON(p.out, append([]remote.Key{}, keys...))
 		}
-		table := report{Columns: []string{"id", "name", "hint", "profile", "state", "expires", "last used", "scopes"}}
+		table := report{Columns: []string{"id", "name", "hint", "profile", "state", "owner", "expires", "last used", "scopes"}}
 		for _, k := range keys {
 			table.Rows = append(table.Rows, []string{
-				k.ID, k.Name, k.Hint, k.Profile, k.State, moment(k.ExpiresAt), moment(k.LastUsedAt), strings.Join(k.Scopes, " "),
+				k.ID, k.Name, k.Hint, k.Profile, k.State, cmp.Or(k.Owner, "the tenant"), moment(k.ExpiresAt), moment(k.LastUsedAt), strings.Join(k.Scopes, " "),
 			})
 		}
 		return table.write(p.out, false)
@@ -110,7 +110,7 @@ func describeKey(k remote.Key) report {
 	for _, line := range [][2]string{
 		{"id", k.ID}, {"name", k.Name}, {"hint", k.Hint}, {"profile", k.Profile}, {"state", k.State},
 		{"scopes", strings.Join(k.Scopes, " ")}, {"works from", cmp.Or(strings.Join(k.AllowedIPs, " "), "anywhere")},
-		{"owner", cmp.Or(k.Owner, "the tenant (a service key)")}, {"created", k.CreatedAt.UTC().Format(time.RFC3339)},
+		{"owner", cmp.Or(k.Owner, "the tenant, and nobody in it")}, {"created", k.CreatedAt.UTC().Format(time.RFC3339)},
 		{"expires", moment(k.ExpiresAt)}, {"last used", moment(k.LastUsedAt)}, {"rotates", moment(k.RotateAt)},
 		{"replaces", k.Predecessor}, {"replaced by", k.Successor}, {"webhook", k.WebhookURL},
 	} {
@@ -182,15 +182,25 @@ func (p *program) tell(made remote.Issued, asJSON bool, err error) error {
 	if err := describeKey(made.Key).write(p.errOut, false); err != nil {
 		return err
 	}
-	if made.OldEndsAt != nil {
-		fmt.Fprintf(p.errOut, "The old key %s works until %s.\n", visible(made.Predecessor), moment(made.OldEndsAt))
-	}
+	p.tellOfOld(made)
 	if made.WebhookSecret != "" {
 		fmt.Fprintf(p.errOut, "What is sent to the webhook is signed with %s\n", visible(made.WebhookSecret))
 	}
-	fmt.Fprintln(p.errOut, "This is the key. Keep it now: nobody can show it to you again, unless its profile allows revealing it.")
+	fmt.Fprintln(p.errOut, "This is the key. It is told now; keep it.")
 	fmt.Fprintln(p.out, visible(made.Secret))
 	return nil
+}
+
+// tellOfOld says how long the key works that was replaced.
+func (p *program) tellOfOld(made remote.Issued) {
+	old := visible(made.Predecessor)
+	switch {
+	case old == "":
+	case made.OldEndsAt == nil || !made.OldEndsAt.After(now()):
+		fmt.Fprintf(p.errOut, "The old key %s is dead.\n", old)
+	default:
+		fmt.Fprintf(p.errOut, "The old key %s works until %s.\n", old, moment(made.OldEndsAt))
+	}
 }
 
 // moment is a time that may not be.

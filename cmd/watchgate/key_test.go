@@ -24,6 +24,7 @@ type demonstrated struct {
 	who    string // the demo provider's button
 	env    map[string]string
 	pages  int // how often a sign-in page was shown
+	said   *waiting
 }
 
 // startDemonstration runs until the test is over.
@@ -37,7 +38,8 @@ func startDemonstration(t *testing.T, more ...string) *demonstrated {
 	ctx, stop := context.WithCancel(context.Background())
 	ended, greeted := make(chan int, 1), make(chan struct{})
 	var failed bytes.Buffer
-	p := &program{ctx: ctx, out: &waiting{for_: "Ctrl-C", met: func() { close(greeted) }}, errOut: &failed, env: noEnv}
+	said := &waiting{for_: "Ctrl-C", met: func() { close(greeted) }}
+	p := &program{ctx: ctx, out: said, errOut: &failed, env: noEnv}
 	go func() {
 		ended <- p.run(append([]string{"dev", "--data-dir", t.TempDir(), "--port-base", strconv.Itoa(base)}, more...))
 	}()
@@ -51,7 +53,7 @@ func startDemonstration(t *testing.T, more ...string) *demonstrated {
 		ended <- code
 		t.Fatalf("dev ended with %d: %s", code, failed.String())
 	}
-	return &demonstrated{T: t, server: "http://127.0.0.1:" + strconv.Itoa(base), who: "alice@acme.test", env: map[string]string{}}
+	return &demonstrated{T: t, server: "http://127.0.0.1:" + strconv.Itoa(base), who: "alice@acme.test", env: map[string]string{}, said: said}
 }
 
 // waiting is a terminal on which one word is waited for.
@@ -162,10 +164,18 @@ func TestKeysFromTheCommandLine(t *testing.T) {
 	if next.Secret == "" || next.Secret == secret || decoded[madeKey](t, d.works("show", id, "--json")).Successor != next.ID {
 		t.Errorf("the successor is %+v", next)
 	}
+	if o := d.key("rotate", next.ID, "--grace", "0s"); o.code != 0 || !strings.Contains(o.err, "The old key "+next.ID+" is dead.") {
+		t.Errorf("without a grace: %+v", o)
+	} else if next = decoded[[]madeKey](t, d.works("list", "--json"))[0]; next.State != "live" {
+		t.Errorf("the newest is %+v", next)
+	}
 	if used := d.works("usage", id); !strings.Contains(used, "0 calls since") {
 		t.Errorf("usage:\n%s", used)
 	}
 	d.works("revoke", next.ID)
+	if all := d.works("list", "--state", "all"); !strings.Contains(all, "OWNER") || !strings.Contains(all, "usr_") || strings.Count(all, "revoked") != 2 {
+		t.Errorf("all:\n%s", all)
+	}
 	if left := decoded[[]madeKey](t, d.works("list", "--state", "live", "--json")); len(left) != 1 || left[0].ID != id {
 		t.Errorf("live: %+v", left)
 	}
@@ -227,7 +237,7 @@ func TestKeysWithAnAPIKeyInTheEnvironment(t *testing.T) {
 		t.Errorf("an unknown key: %+v", o)
 	}
 	d.env["WATCHGATE_API_KEY"] = child.Secret
-	if o := d.key("list"); o.code != 1 || !strings.Contains(o.err, "api-keys:read") {
+	if o := d.key("list"); o.code != 1 || !strings.Contains(o.err, "api-keys:read") || !strings.Contains(o.err, "your role may not allow it") {
 		t.Errorf("without the scope: %+v", o)
 	}
 	d.env["WATCHGATE_API_KEY"] = manager

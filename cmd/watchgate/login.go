@@ -29,7 +29,17 @@ func (p *program) remotely(t there, do func(*remote.Client) error) error {
 	case errors.Is(err, remote.ErrNotSignedIn):
 		return fmt.Errorf("%w: give a key in %s, or run 'watchgate key login' where there is a browser", err, apiKeyVariable)
 	}
-	return errors.New(lines(err.Error()))
+	return errors.New(lines(err.Error()) + roleHint(err))
+}
+
+// roleHint says where to look when a scope is missing. Of a sign-in it was asked for:
+// then it is the person's role that does not permit it.
+func roleHint(err error) string {
+	var refused *remote.Problem
+	if errors.As(err, &refused) && refused.Kind() == "insufficient-scope" {
+		return "\n  your role may not allow it"
+	}
+	return ""
 }
 
 func (p *program) remote(t there) (*remote.Client, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/watchgate/watchgate/apikey"
@@ -35,6 +36,7 @@ func (d *deployment) newKeys(ctx context.Context) (*apikey.Keys, error) {
 	cfg := apikey.Config{
 		Store: d.store, Profiles: d.cfg.product.profiles, Catalogue: d.cfg.product.catalogue, Sealer: d.sealer, Now: now,
 		Issuer: d.cfg.Issuer, Log: d.log, Poster: out.HTTP(maxWebhookBody, 0), Registerer: d.metrics,
+		LoopbackWebhooks: d.cfg.Outbound.AllowLoopbackHTTP,
 	}
 	if d.cfg.product.signs() {
 		d.keySigner, err = signer.New(ctx, signer.Config{Keys: d.store, Sealer: d.sealer, Now: now, Log: d.log, Use: storage.SignAPIKeys})
@@ -103,7 +105,7 @@ type ownCalls struct{ asked *introspect.Server }
 
 // Authenticate implements manage.Authenticator.
 func (o ownCalls) Authenticate(ctx context.Context, c manage.Credential) (manage.Principal, error) {
-	h, err := o.asked.Check(ctx, directory.OwnAPI, introspect.Ask{Token: c.Token, IP: c.IP, HTTPS: c.HTTPS})
+	h, err := o.asked.Check(ctx, directory.OwnAPI, introspect.Ask{Token: c.Token, IP: c.IP, HTTPS: c.HTTPS, Again: c.Again, Needed: strings.Join(c.Needed, " ")})
 	switch {
 	case err != nil:
 		return manage.Principal{}, err

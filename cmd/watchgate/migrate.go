@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/storage/sqlstore"
@@ -62,21 +63,35 @@ func (p *program) withSchema(t target, f func(ctx context.Context, dsn string) e
 }
 
 type configCmd struct {
-	Check configCheck `cmd:"" help:"Report every problem of a configuration, and of the files that it names, at once."`
+	Check configCheck `cmd:"" help:"Report every problem of a configuration, and of the files that it names, at once; or of a catalogue file."`
 }
 
 type configCheck struct {
-	File string `arg:"" help:"The configuration file."`
+	File string `arg:"" help:"The configuration file, or a catalogue file."`
 }
 
 // Run reads the file as `serve` would, with the files that it names, and opens
 // neither a port nor the database.
 func (c *configCheck) Run(p *program) error {
+	if body, err := os.ReadFile(c.File); err == nil && looksLikeCatalogue(body) {
+		return c.runCatalogue(p, body)
+	}
 	cfg, err := readServerConfig(c.File, p.env)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s is good: issuer %s, listening on %s\n", c.File, cfg.Issuer, cfg.Listen)
+	return nil
+}
+
+// runCatalogue reads a catalogue file as `serve` would.
+func (c *configCheck) runCatalogue(p *program, body []byte) error {
+	read, err := readProduct(c.File, body)
+	if err != nil {
+		return inFile(err)
+	}
+	fmt.Fprintf(p.out, "%s is good: %s, %s, %s\n", c.File, counted(len(read.catalogue.Resources()), "resource", "resources"),
+		counted(len(read.catalogue.Scopes()), "scope", "scopes"), counted(len(read.profiles.All()), "key profile", "key profiles"))
 	return nil
 }
 

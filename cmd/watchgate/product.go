@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/watchgate/watchgate/apikey"
 	"github.com/watchgate/watchgate/examples/monitorapi"
@@ -28,14 +31,41 @@ func plainProduct() product {
 // readProduct reads a catalogue file. Every problem in it is in the error, by line.
 func readProduct(name string, body []byte) (product, error) {
 	f, err := catalogue.Parse(name, body)
-	if f == nil {
-		return product{}, err
-	}
 	profiles, wrong := apikey.DefaultProfiles(), error(nil)
 	if f.Keys != nil {
 		profiles, wrong = apikey.ParseProfiles(f.Keys, f.Catalogue, name)
 	}
-	return product{catalogue: f.Catalogue, profiles: profiles, errors: f.Errors}, errors.Join(err, wrong)
+	return product{catalogue: f.Catalogue, profiles: profiles, errors: f.Errors}, catalogue.Together(err, wrong)
+}
+
+// inFile lists the problems of a catalogue file that is given by itself, as those of a
+// configuration are listed.
+func inFile(err error) error {
+	found := linesOf(err)
+	if len(found) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d problem(s) in the catalogue file:\n  - %s", len(found), strings.Join(found, "\n  - "))
+}
+
+// looksLikeCatalogue reports whether a file is a catalogue, and no configuration, by
+// the keys at its top.
+func looksLikeCatalogue(body []byte) bool {
+	var file yaml.Node
+	if yaml.Unmarshal(body, &file) != nil || len(file.Content) == 0 {
+		return false
+	}
+	catalogued := false
+	for i, key := range file.Content[0].Content {
+		switch {
+		case i%2 == 1:
+		case key.Value == "issuer", key.Value == "database":
+			return false
+		case slices.Contains([]string{"resources", "scopes", "roles", "keys"}, key.Value):
+			catalogued = true
+		}
+	}
+	return catalogued
 }
 
 // loadProduct reads the file that the configuration names.
@@ -77,17 +107,10 @@ func (p product) apiScopes() []storage.Scope {
 
 // linesOf takes apart an error that says several things.
 func linesOf(err error) []string {
-	var several interface{ Unwrap() []error }
 	var listed catalogue.Problems
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &several):
-		var lines []string
-		for _, e := range several.Unwrap() {
-			lines = append(lines, linesOf(e)...)
-		}
-		return lines
 	case errors.As(err, &listed):
 		var lines []string
 		for _, p := range listed {
@@ -106,7 +129,8 @@ func namedProduct(name string) (product, error) {
 			return product{}, fmt.Errorf("--product must be one of %s, or a catalogue file: %w", strings.Join(profiles.Names(), ", "), err)
 		}
 	}
-	return readProduct(name, body)
+	p, err := readProduct(name, body)
+	return p, inFile(err)
 }
 
 // demoResources are what the demo API serves for a product: nothing for the one whose

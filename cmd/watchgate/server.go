@@ -55,9 +55,10 @@ func build(ctx context.Context, d *deployment) (handlers, error) {
 	if d.keys, err = d.newKeys(ctx); err != nil {
 		return handlers{}, err
 	}
+	d.keyLimits = limit.New(limit.Config{Now: now, Redis: d.cfg.redis, Log: d.log, Registerer: d.metrics})
 	engine, err := authz.New(authz.Config{
 		Issuer: d.cfg.Issuer, Store: d.store, Signer: d.signer, SignIn: people,
-		SuccessorKey: d.sealer.Key("refresh-successor"), Now: now, Keys: d.keys, Catalogue: d.cfg.product.catalogue,
+		SuccessorKey: d.sealer.Key("refresh-successor"), Now: now, Keys: d.keys, Catalogue: d.cfg.product.catalogue, KeyLimits: d.keyLimits,
 	})
 	if err != nil {
 		return handlers{}, fmt.Errorf("cannot start the protocol engine: %w", err)
@@ -92,7 +93,7 @@ func newIntrospection(d *deployment) *introspect.Server {
 		Store: d.store, Issuer: d.cfg.Issuer, Now: now, Log: d.log, Signer: d.signer, Limits: limits,
 		Node: d.node, CacheBytes: int64(c.CacheMiB) << 20, Registerer: d.metrics,
 		Keys: d.keys, Catalogue: d.cfg.product.catalogue,
-		KeyLimits: limit.New(limit.Config{Now: now, Redis: d.cfg.redis, Log: d.log, Registerer: d.metrics}),
+		KeyLimits: d.keyLimits,
 	})
 }
 

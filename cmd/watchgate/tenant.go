@@ -16,7 +16,7 @@ type tenantCmd struct {
 	Create  tenantCreate  `cmd:"" help:"Add a tenant."`
 	Suspend tenantSuspend `cmd:"" help:"Stop everything of a tenant at once: sign-ins, sessions, tokens."`
 	Resume  tenantResume  `cmd:"" help:"Undo a suspension. Access tokens issued before stay dead."`
-	Policy  tenantPolicy  `cmd:"" help:"Tighten what holds for a tenant's people: sessions, and which apps they may use."`
+	Policy  tenantPolicy  `cmd:"" help:"Tighten what holds for a tenant's people: sessions, which apps they may use, and what is done with leaked API keys."`
 }
 
 type tenantList struct {
@@ -81,10 +81,16 @@ type tenantPolicy struct {
 	SessionIdle     *time.Duration `help:"How long it lasts without being used: at most 1h, which is the default." placeholder:"TIME"`
 	OnlyClients     []string       `help:"The only apps of the platform that its people may use, by client_id. Its own it always may." placeholder:"ID" xor:"clients"`
 	AllClients      bool           `help:"Let its people use every app of the platform again." xor:"clients"`
+
+	QuarantineLeakedKeys bool `help:"Put an API key that was seen in public out of use until one of its people decides." xor:"leaked"`
+	RevokeLeakedKeys     bool `help:"Revoke an API key that was seen in public, which is the default." xor:"leaked"`
 }
 
 func (c *tenantPolicy) do(ctx context.Context, ops operators) (report, error) {
 	change := directory.PolicyChange{SessionLifetime: c.SessionLifetime, SessionIdle: c.SessionIdle, AllClients: c.AllClients}
+	if c.QuarantineLeakedKeys || c.RevokeLeakedKeys {
+		change.QuarantineLeakedKeys = &c.QuarantineLeakedKeys
+	}
 	for _, id := range c.OnlyClients {
 		change.OnlyClients = append(change.OnlyClients, storage.ClientID(id))
 	}
@@ -102,12 +108,16 @@ func policyRow(t storage.Tenant) report {
 		}
 		apps = strings.Join(ids, " ")
 	}
+	leaked := "revoked"
+	if t.Policy.QuarantineLeakedKeys {
+		leaked = "quarantined"
+	}
 	return report{
-		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps"},
+		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps", "leaked keys"},
 		Rows: [][]string{{
 			t.Slug, string(t.ID), t.Name, state(t.SuspendedAt, "suspended"), t.SuspendReason,
 			cmp.Or(t.Policy.SessionLifetime, directory.MaxSessionLifetime).String(),
-			cmp.Or(t.Policy.SessionIdle, directory.MaxSessionIdle).String(), apps,
+			cmp.Or(t.Policy.SessionIdle, directory.MaxSessionIdle).String(), apps, leaked,
 		}},
 	}
 }

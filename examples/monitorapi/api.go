@@ -120,7 +120,7 @@ func methodNotAllowed(methods []string) http.Handler {
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusNotFound, problem("not_found", "there is nothing here for this access token"))
+	writeJSON(w, http.StatusNotFound, problem("not_found", "there is nothing here for this credential"))
 }
 
 func problem(code, description string) map[string]string {

@@ -25,6 +25,9 @@ type Catalogue struct {
 	// actions are, of each resource, the scopes by action, and named the way back.
 	actions map[string]map[string]string
 	named   map[string]permission
+	// maybe reports of a file with problems whether a scope may be one that could not
+	// be read; nil: the file has none.
+	maybe func(scope string) bool
 }
 
 // Resource is a kind of thing that a product has, with what can be done to it.
@@ -91,13 +94,14 @@ func (c *Catalogue) Permitted(role storage.Role) []string {
 }
 
 // Known reports whether there is such a scope. To a nil Catalogue every scope may be
-// one: nobody has said which there are.
+// one: nobody has said which there are. In that of a file with problems it may be one
+// that could not be read.
 func (c *Catalogue) Known(scope string) bool {
 	if c == nil {
 		return true
 	}
 	_, known := c.closure[scope]
-	return known
+	return known || c.maybe != nil && c.maybe(scope)
 }
 
 // Scopes returns every scope with its sentence, sorted by name; those that are built

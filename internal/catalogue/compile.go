@@ -56,24 +56,33 @@ func (d *draft) resolve(s *scope, item strictyaml.Item) (string, bool) {
 	sibling, isAction := s.siblings[item.Value]
 	_, isScope := d.scopes[item.Value]
 	switch {
+	case isAction && sibling == "":
+		return "", false // what is wrong with that action is noted
 	case isAction && isScope && sibling != item.Value:
 		item.Problem("%q is an action of this resource and a scope, too: write the scope %q, or rename one", item.Value, sibling)
 	case isAction:
 		return sibling, d.scopes[sibling] != nil
 	case isScope:
 		return item.Value, true
+	case s.siblings != nil:
+		d.unknown(item, "there is no action of this resource and no scope")
 	default:
-		d.unknown(item)
+		d.unknown(item, "there is no scope")
 	}
 	return "", false
 }
 
-func (d *draft) unknown(item strictyaml.Item) {
+// unknown notes what names no scope, unless it may name one that could not be read:
+// what is wrong with that one is noted where it is declared.
+func (d *draft) unknown(item strictyaml.Item, what string) {
+	if d.maybe(item.Value) {
+		return
+	}
 	hint := ""
 	if strings.ContainsRune(item.Value, '*') {
 		hint = "; there are no patterns, each scope is named"
 	}
-	item.Problem("there is no scope %q%s", item.Value, hint)
+	item.Problem("%s %q%s", what, item.Value, hint)
 }
 
 // refuseCircles notes scopes that imply themselves by way of others: they would be
@@ -130,7 +139,7 @@ func (d *draft) permit(c *Catalogue, items []strictyaml.Item) map[string]struct{
 		case slices.Contains(openID, item.Value):
 			item.Problem("%q is a scope of OpenID Connect, which is in no catalogue", item.Value)
 		default:
-			d.unknown(item)
+			d.unknown(item, "there is no scope")
 		}
 	}
 	return out

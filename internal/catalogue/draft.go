@@ -32,6 +32,10 @@ type draft struct {
 	full      bool     // more scopes than that are not read
 	resources []Resource
 	roles     map[storage.Role][]strictyaml.Item
+	// unread are the names of scopes that stand in the file, read or not; and nameless
+	// the actions of which no scope could be read.
+	unread   map[string]bool
+	nameless []permission
 }
 
 // scope is one that a file declares.
@@ -55,38 +59,50 @@ func (d *draft) readResources(n strictyaml.Node) {
 		resource := Resource{Name: r.Name, Description: description(r, parts)}
 		actions, ok := parts["actions"]
 		if !ok {
-			r.Problem("actions are missing: name what can be done to it")
+			if r.IsGroup() {
+				r.Problem("actions are missing: name what can be done to it")
+			}
+			d.nameless = append(d.nameless, permission{resource: r.Name})
 			continue
 		}
-		resource.Actions = d.readActions(actions)
+		resource.Actions = d.readActions(r.Name, actions)
 		d.resources = append(d.resources, resource)
 	}
 }
 
-func (d *draft) readActions(n strictyaml.Node) []Action {
+func (d *draft) readActions(resource string, n strictyaml.Node) []Action {
 	var out []Action
 	siblings := map[string]string{}
-	entries := n.Entries()
-	if len(entries) == 0 {
+	if n.IsGroup() && n.Length() == 0 {
 		n.Problem("name at least one action")
 	}
-	for _, a := range entries {
+	for _, a := range n.Entries() {
 		checkPlain(a, "action")
-		parts := a.Group("scope", "description", "sensitive", "implies")
-		at, ok := parts["scope"]
-		if !ok {
-			a.Problem("scope is missing")
+		name := d.readAction(a, siblings)
+		if siblings[a.Name] = name; name == "" {
+			d.nameless = append(d.nameless, permission{resource, a.Name})
 			continue
 		}
-		name, ok := at.Text()
-		if !ok {
-			continue
-		}
-		d.declare(name, at, a, parts, siblings)
-		siblings[a.Name] = name
 		out = append(out, Action{a.Name, name})
 	}
 	return out
+}
+
+// readAction returns the scope of an action; "": it could not be read.
+func (d *draft) readAction(a strictyaml.Node, siblings map[string]string) string {
+	parts := a.Group("scope", "description", "sensitive", "implies")
+	at, ok := parts["scope"]
+	if !ok {
+		if a.IsGroup() {
+			a.Problem("scope is missing")
+		}
+		return ""
+	}
+	name, ok := at.Text()
+	if ok {
+		d.declare(name, at, a, parts, siblings)
+	}
+	return name
 }
 
 func (d *draft) readScopes(n strictyaml.Node) {
@@ -146,6 +162,9 @@ func checkPlain(n strictyaml.Node, what string) {
 // description returns what people read on consent and key pages.
 func description(owner strictyaml.Node, parts strictyaml.Group) string {
 	n, ok := parts["description"]
+	if !ok && !owner.IsGroup() {
+		return "" // what it is instead is noted
+	}
 	if !ok {
 		owner.Problem("description is missing: people read it when they consent and when they make keys")
 		return ""

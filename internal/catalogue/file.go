@@ -36,22 +36,26 @@ func DefaultErrorCodes() ErrorCodes {
 var errorCode = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 // Parse reads a product file; name is how problems call it. The error is [Problems]:
-// everything that is wrong with it, but for what is wrong under keys.
+// everything that is wrong with it, but for what is wrong under keys. The File is never
+// nil. With an error it is what could be read, so that keys can be read too, and both
+// be told at once; it is not to be served.
 func Parse(name string, body []byte) (*File, error) {
 	notes := strictyaml.NewNotes(name)
 	f := &File{Name: name, Errors: DefaultErrorCodes()}
 	if root, ok := strictyaml.Parse(notes, body); ok {
 		f.read(notes, root)
 	}
-	if err := notes.Err(); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, notes.Err()
 }
+
+// Together returns what was found wrong with a file and with the keys in it as one
+// list, by line; nil when there is nothing.
+func Together(errs ...error) error { return strictyaml.Together(errs...) }
 
 func (f *File) read(notes *strictyaml.Notes, root strictyaml.Node) {
 	parts := root.Group("resources", "scopes", "roles", "errors", "keys")
 	d := newDraft()
+	d.unread = collectNames(root.Raw())
 	if n, ok := parts["resources"]; ok {
 		d.readResources(n)
 	}
@@ -71,6 +75,9 @@ func (f *File) read(notes *strictyaml.Notes, root strictyaml.Node) {
 		f.Keys = n.Raw()
 	}
 	f.Catalogue = d.compile()
+	if notes.Count() > 0 {
+		f.Catalogue.maybe = d.maybe
+	}
 }
 
 func (f *File) readErrors(n strictyaml.Node) {

@@ -99,7 +99,7 @@ func TestFileThatIsNoProductFile(t *testing.T) {
 		{"a scope and an action of one name", roles + "scopes: {x: {description: X}}\nresources: {a: {description: A, actions: {x: {scope: s, description: X}, y: {scope: t, description: Y, implies: [x]}}}}\n",
 			`"x" is an action of this resource and a scope, too`},
 		{"another resource's action", roles + "resources: {a: {description: A, actions: {x: {scope: s, description: X}}}, b: {description: B, actions: {y: {scope: t, description: Y, implies: [x]}}}}\n",
-			`there is no scope "x"`},
+			`there is no action of this resource and no scope "x"`},
 		{"a circle", roles + "scopes:\n  a: {description: A, implies: [b]}\n  b: {description: B, implies: [c]}\n  c: {description: C, implies: [a]}\n",
 			"3: scopes.a: the scopes imply each other in a circle: a, b, c, a"},
 		{"a long sentence", roles + "scopes: {a: {description: " + strings.Repeat("a", 201) + "}}\n", "the sentence has more than 200 characters"},
@@ -122,4 +122,53 @@ func TestNumberOfScopesIsLimited(t *testing.T) {
 		fmt.Fprintf(&b, "  s%d: {description: One of many}\n", i)
 	}
 	equal(t, "problems", problemsOf(t, b.String()), []string{"503: scopes.s500: there are more than 500 scopes"})
+}
+
+// TestProblemIsToldOnce: what names a scope that could not be read is not a problem of
+// its own, and what names none is one all the same.
+func TestProblemIsToldOnce(t *testing.T) {
+	equal(t, "problems", problemsOf(t, `ressources:
+  site:
+    description: Sites
+    actions:
+      read: {scope: "site:read", description: "See your sites"}
+resources:
+  monitor:
+    description: Monitors
+    actions:
+      read: {scope: "monitor read", description: "See your monitors"}
+      write: {description: "Change your monitors"}
+      all: {scope: "monitor:all", description: "Do everything", implies: [read, write, updat]}
+  alert:
+    description: Alerts
+  check: "Checks"
+scopes:
+  "a:b": {description: ""}
+  "a:b": {description: "Twice"}
+  "a:c": See
+roles:
+  owner: ["site:read", "monitor read", "monitor:write", "monitor:all", "alert:read", "check:run", "a:b", "a:c", "a:d"]
+`), []string{
+		`1: ressources: no such key; there are resources, scopes, roles, errors, keys`,
+		`10: resources.monitor.actions.read.scope: the scope "monitor read" has characters that RFC 6749 section 3.3 does not allow, or more than 100`,
+		`11: resources.monitor.actions.write: scope is missing`,
+		`12: resources.monitor.actions.all.implies: there is no action of this resource and no scope "updat"`,
+		`13: resources.alert: actions are missing: name what can be done to it`,
+		`15: resources.check: keys belong here, not "Checks"`,
+		`17: scopes.a:b.description: a sentence belongs here, without spaces around it`,
+		`18: scopes.a:b: is there twice: first in line 17`,
+		`19: scopes.a:c: keys belong here, not "See"`,
+		`21: roles.owner: there is no scope "a:d"`,
+	})
+}
+
+// TestFileWithProblemsKnowsWhatItMayMean, so that the keys in it can be read.
+func TestFileWithProblemsKnowsWhatItMayMean(t *testing.T) {
+	f, err := catalogue.Parse("product.yaml", []byte("scopes: {a: {description: A}, \"b b\": {description: B}}\nroles: {owner: [\"*\"]}\nkeys: {profiles: {}}\n"))
+	if err == nil || f.Keys == nil || !f.Catalogue.Known("a") || !f.Catalogue.Known("b b") || f.Catalogue.Known("c") {
+		t.Errorf("%v, %+v", err, f)
+	}
+	if f, err := catalogue.Parse("product.yaml", nil); err == nil || f == nil || f.Keys != nil {
+		t.Errorf("nothing to read: %v, %+v", err, f)
+	}
 }

@@ -25,6 +25,14 @@ type PolicyChange struct {
 	// opens it to all again.
 	OnlyClients []storage.ClientID
 	AllClients  bool
+	// QuarantineLeakedKeys puts the tenant's API keys that are seen in public out of use
+	// until somebody decides; false revokes them, as without a policy.
+	QuarantineLeakedKeys *bool
+}
+
+// empty reports whether nothing changes.
+func (c PolicyChange) empty() bool {
+	return c.SessionLifetime == nil && c.SessionIdle == nil && !c.AllClients && len(c.OnlyClients) == 0 && c.QuarantineLeakedKeys == nil
 }
 
 // SetTenantPolicy changes what holds for the people of a tenant. A problem: the
@@ -60,6 +68,9 @@ func (c PolicyChange) apply(p storage.TenantPolicy) storage.TenantPolicy {
 	if c.SessionIdle != nil {
 		p.SessionIdle = *c.SessionIdle
 	}
+	if c.QuarantineLeakedKeys != nil {
+		p.QuarantineLeakedKeys = *c.QuarantineLeakedKeys
+	}
 	if c.AllClients {
 		p.OnlyListedClients, p.Clients = false, nil
 	}
@@ -81,8 +92,8 @@ func (d *Directory) checkListed(ctx context.Context, p *Problem, t storage.Tenan
 	switch {
 	case change.AllClients && len(change.OnlyClients) > 0:
 		p.add("a tenant is open to all apps or to the listed ones, not to both")
-	case change.SessionLifetime == nil && change.SessionIdle == nil && !change.AllClients && len(change.OnlyClients) == 0:
-		p.add("say what changes: the session's lifetime, its idle time, or the apps")
+	case change.empty():
+		p.add("say what changes: the session's lifetime, its idle time, the apps, or what is done with leaked keys")
 	}
 	for _, id := range change.OnlyClients {
 		c, err := d.cfg.Store.Client(ctx, id)

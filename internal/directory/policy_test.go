@@ -37,6 +37,11 @@ func TestPolicyChangesOnlyWhatIsNamed(t *testing.T) {
 			storage.TenantPolicy{SessionLifetime: 8 * time.Hour, SessionIdle: time.Minute, OnlyListedClients: true, Clients: []storage.ClientID{id}},
 		},
 		{directory.PolicyChange{AllClients: true}, storage.TenantPolicy{SessionLifetime: 8 * time.Hour, SessionIdle: time.Minute}},
+		{
+			directory.PolicyChange{QuarantineLeakedKeys: new(true)},
+			storage.TenantPolicy{SessionLifetime: 8 * time.Hour, SessionIdle: time.Minute, QuarantineLeakedKeys: true},
+		},
+		{directory.PolicyChange{QuarantineLeakedKeys: new(false)}, storage.TenantPolicy{SessionLifetime: 8 * time.Hour, SessionIdle: time.Minute}},
 	} {
 		if _, err := d.SetTenantPolicy(t.Context(), "acme", step.change); err != nil {
 			t.Fatal(err)

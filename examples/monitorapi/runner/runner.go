@@ -145,7 +145,7 @@ func (r *Runner) obey(ctx context.Context, e event) (done bool, err error) {
 	r.due = e.State == "live" && e.Successor != "" && !r.passed
 	switch e.name {
 	case "revoked", "expired":
-		return true, fmt.Errorf("%w: %s", ErrDead, strings.TrimSpace(e.name+" "+e.Reason))
+		return true, fmt.Errorf("%w: %s", ErrDead, why(e))
 	case "quarantined":
 		r.hold("the key is in quarantine")
 	case "unknown":
@@ -159,6 +159,14 @@ func (r *Runner) obey(ctx context.Context, e event) (done bool, err error) {
 		return r.succeed(ctx)
 	}
 	return false, nil
+}
+
+// why is what ended a key, with the reason where that says more.
+func why(e event) string {
+	if e.Reason == "" || e.Reason == e.name {
+		return e.name
+	}
+	return e.name + " (" + e.Reason + ")"
 }
 
 func (r *Runner) hold(why string) {

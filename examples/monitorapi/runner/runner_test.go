@@ -189,6 +189,16 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+func TestRunnerSaysOnceWhyItStopped(t *testing.T) {
+	for want, e := range map[string]event{
+		"revoked": {name: "revoked", Reason: "revoked"}, "expired": {name: "expired"}, "revoked (leaked)": {name: "revoked", Reason: "leaked"},
+	} {
+		if got := why(e); got != want {
+			t.Errorf("%+v: %q", e, got)
+		}
+	}
+}
+
 func TestRunnerChecksUntilItsKeyIsDead(t *testing.T) {
 	for name, data := range map[string]string{"revoked": `{"state":"revoked","reason":"leaked"}`, "expired": `{"state":"expired"}`} {
 		t.Run(name, func(t *testing.T) {

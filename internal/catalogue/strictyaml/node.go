@@ -38,6 +38,9 @@ func (n Node) Problem(format string, args ...any) {
 	n.notes.Add(n.Line, format, args...)
 }
 
+// Noted is how many problems the file has so far.
+func (n Node) Noted() int { return n.notes.Count() }
+
 // Entries are the keys of a group with their values, in the file's order. A key
 // that is there twice is a problem.
 func (n Node) Entries() []Node {
@@ -118,6 +121,20 @@ func (n Node) Texts() []Item {
 	}
 	return out
 }
+
+// Length is how many values a list or a group has; 0 of anything else.
+func (n Node) Length() int {
+	if n.raw.Kind == yaml.MappingNode {
+		return len(n.raw.Content) / 2
+	}
+	if n.raw.Kind == yaml.SequenceNode {
+		return len(n.raw.Content)
+	}
+	return 0
+}
+
+// IsGroup reports whether it has keys.
+func (n Node) IsGroup() bool { return n.raw.Kind == yaml.MappingNode }
 
 // EmptyList reports whether it is a list with nothing in it.
 func (n Node) EmptyList() bool { return n.raw.Kind == yaml.SequenceNode && len(n.raw.Content) == 0 }

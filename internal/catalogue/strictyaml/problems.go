@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,12 +60,39 @@ func printable(r rune) rune {
 	return r
 }
 
+// Count is how many there are.
+func (n *Notes) Count() int { return len(n.found) }
+
 // Err returns all of them as [Problems], or nil when there is none.
 func (n *Notes) Err() error {
 	if len(n.found) == 0 {
 		return nil
 	}
-	out := slices.Clone(n.found)
-	slices.SortStableFunc(out, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-	return slices.Compact(out)
+	return slices.Clone(n.found).sorted()
+}
+
+// sorted are the problems in the order of their lines, each once.
+func (p Problems) sorted() Problems {
+	slices.SortStableFunc(p, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return slices.Compact(p)
+}
+
+// Together returns what several readings of one file found as one list, or nil when
+// there is nothing. An error that is no [Problems] is left as it is, and alone.
+func Together(errs ...error) error {
+	var all Problems
+	for _, err := range errs {
+		var some Problems
+		switch {
+		case err == nil:
+		case errors.As(err, &some):
+			all = append(all, some...)
+		default:
+			return err
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all.sorted()
 }

@@ -20,6 +20,7 @@ func main() {
 	defer stop()
 	err := run(ctx, os.Args[1:])
 	switch {
+	case errors.Is(err, flag.ErrHelp): // it was asked for, and is printed
 	case errors.Is(err, runner.ErrDead):
 		os.Exit(3) // it has said why
 	case err != nil:
