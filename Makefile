@@ -31,10 +31,11 @@ deps: ## install what the tests need: PostgreSQL, Chromium, Node.js, a C compile
 proxies: ## fetch Envoy and Traefik too, so that the tests run their configurations
 	@scripts/deps.sh proxies
 
-test: deps ## run everything: both databases, the browser, the race detector
+test: deps ## run everything: both databases, the browser, the race detector; fuzz the key parser
 	@scripts/format.sh
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout $(TEST_TIMEOUT) ./...
+	go test ./internal/token -run '^$$' -fuzz '^FuzzParseKey$$' -fuzztime 5s
 
 soak: deps ## the linearizability test with its faults, for DURATION (10m); WATCHGATE_SEED=n repeats one
 	WATCHGATE_SOAK=$(DURATION) CGO_ENABLED=1 go test -race -count=1 -timeout 0 -v -run 'TestLinearizable|TestNodeThatWas' ./internal/e2e
