@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # A package that needs longer than this hangs. Packages run side by side, as many
 # as there are processors: each has a database server of its own.
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 19m
 FUZZTIME ?= 10s
 DURATION ?= 10m
 
