@@ -47,8 +47,13 @@ type Client struct {
 	GrantTypes             []string // GrantAuthorizationCode and the others
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
-	Scopes                 []string // what it may ask for
-	FormPost               bool     // may use response_mode=form_post
+	// BackchannelLogoutURI is told when a session ends in which the client got
+	// tokens; "": it is not told (OpenID Connect Back-Channel Logout section 2.2).
+	BackchannelLogoutURI string
+	// BackchannelSession: its logout tokens have to have a sid. Ours always have.
+	BackchannelSession bool
+	Scopes             []string // what it may ask for
+	FormPost           bool     // may use response_mode=form_post
 	// PKCEOptional lifts the demand for PKCE; confidential clients only (D9).
 	PKCEOptional bool
 	// ServiceTenant is the tenant in which client_credentials tokens act.

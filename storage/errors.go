@@ -17,4 +17,7 @@ var (
 	// ErrConflict: the row is no longer as the caller read it. Nothing changed;
 	// read again and decide again.
 	ErrConflict = errors.New("storage: changed meanwhile")
+	// ErrLastOwner: the tenant would be left without an owner who is not disabled.
+	// Nothing changed.
+	ErrLastOwner = errors.New("storage: the last owner")
 )

@@ -12,7 +12,10 @@ type Grant struct {
 	User   UserID
 	Client ClientID
 	// Session is set when the grant ends with the session (no offline_access).
-	Session    SessionID
+	Session SessionID
+	// Origin is the session in which it was approved, whether it ends with it or not:
+	// the client is told when that one ends. "" when it was not in a session.
+	Origin     SessionID
 	Connection ConnectionID
 	// Key is set when the grant was made under an API key, and ends with it.
 	Key      KeyID
@@ -46,6 +49,9 @@ type Authentication struct {
 	AuthTime time.Time `json:"auth_time,omitzero"`
 	ACR      string    `json:"acr,omitempty"`
 	AMR      []string  `json:"amr,omitempty"`
+	// Level and MFATime are the session's Level and MFAAt.
+	Level   Level     `json:"level,omitempty"`
+	MFATime time.Time `json:"mfa_time,omitzero"`
 }
 
 // Code is an authorization code. Its challenge lives and dies with it (D9).

@@ -37,6 +37,12 @@ type (
 	KeyID string
 	// ExecutionID names work that runs under an API key.
 	ExecutionID string
+	// FactorID names a second factor of a person.
+	FactorID string
+	// MailID names an e-mail that waits to be sent.
+	MailID string
+	// TestID names a trial of a connection.
+	TestID string
 )
 
 // The prefixes of generated ids.
@@ -53,6 +59,9 @@ const (
 	prefixToken          = "tok_"
 	prefixKey            = "key_"
 	prefixExecution      = "exe_"
+	prefixFactor         = "fac_"
+	prefixMail           = "eml_"
+	prefixTest           = "tst_"
 )
 
 // NewTenantID returns a fresh id, ordered by now.
@@ -93,6 +102,15 @@ func NewKeyID(now time.Time) KeyID { return KeyID(newID(prefixKey, now)) }
 // NewExecutionID returns a fresh id, ordered by now.
 func NewExecutionID(now time.Time) ExecutionID { return ExecutionID(newID(prefixExecution, now)) }
 
+// NewFactorID returns a fresh id, ordered by now.
+func NewFactorID(now time.Time) FactorID { return FactorID(newID(prefixFactor, now)) }
+
+// NewMailID returns a fresh id, ordered by now.
+func NewMailID(now time.Time) MailID { return MailID(newID(prefixMail, now)) }
+
+// NewTestID returns a fresh id, ordered by now.
+func NewTestID(now time.Time) TestID { return TestID(newID(prefixTest, now)) }
+
 // ReservedClientID reports whether an id that an operator chose for a client
 // would be taken for something else: another kind's prefix, or an https URL,
 // which names a client metadata document. Subjects of clients and of users live
@@ -100,7 +118,7 @@ func NewExecutionID(now time.Time) ExecutionID { return ExecutionID(newID(prefix
 func ReservedClientID(id string) bool {
 	for _, p := range []string{
 		prefixTenant, prefixUser, prefixResourceServer, prefixConnection, prefixSession, prefixGrant,
-		prefixLogin, prefixEvent, prefixToken, prefixKey, prefixExecution, "http://", "https://",
+		prefixLogin, prefixEvent, prefixToken, prefixKey, prefixExecution, prefixFactor, prefixMail, prefixTest, "http://", "https://",
 	} {
 		if strings.HasPrefix(id, p) {
 			return true

@@ -48,6 +48,8 @@ type LoginStep string
 const (
 	StepIdentify LoginStep = "identify" // who are you: e-mail or a known session
 	StepUpstream LoginStep = "upstream" // at the identity provider
+	StepLink     LoginStep = "link"     // a link was e-mailed; or a passkey is asked for
+	StepFactor   LoginStep = "factor"   // signed in; prove a second factor, or enrol one
 	StepConsent  LoginStep = "consent"  // signed in; approve the app
 	StepDone     LoginStep = "done"     // code issued or refused; single use
 )
@@ -70,11 +72,72 @@ type Login struct {
 	Session    SessionID
 	Email      string // what was typed; display and login_hint only
 
+	// Purpose is what a sign-in to our own pages is for, beyond getting there.
+	Purpose LoginPurpose
+	// Need is what the session has to have proved before the transaction goes on.
+	Need Need
+	// Ceremony is what a factor's challenge is about, JSON of package idp/mfa; it
+	// belongs to the present version.
+	Ceremony []byte
+	// Test is the trial of a connection that this is; "" for a sign-in.
+	Test TestID
+
 	CreatedAt time.Time
 	ExpiresAt time.Time // at most 10 minutes after CreatedAt
 	// Version grows by one with every step; derived secrets (state, nonce,
 	// verifier) depend on it, so that those of an earlier step are dead.
 	Version int64
+}
+
+// LoginPurpose is what somebody signs in to do.
+type LoginPurpose string
+
+// The purposes.
+const (
+	PurposeNone          LoginPurpose = ""
+	PurposeEnrolPasskey  LoginPurpose = "enrol_passkey"
+	PurposeEnrolTOTP     LoginPurpose = "enrol_totp"
+	PurposeRecoveryCodes LoginPurpose = "recovery_codes" // make new ones
+	PurposeTest          LoginPurpose = "test"           // of a connection
+	PurposeBreakGlass    LoginPurpose = "break_glass"
+)
+
+// Level is how strongly a session is authenticated.
+type Level string
+
+// The levels, from least to most. Their names are also acr values that apps may ask
+// for: phr is that of OpenID Connect EAP ACR Values section 2.
+const (
+	LevelNone Level = ""
+	LevelMFA  Level = "mfa" // two factors
+	LevelPHR  Level = "phr" // two factors, of which one is resistant to phishing
+)
+
+// AtLeast reports whether l is want or stronger.
+func (l Level) AtLeast(want Level) bool {
+	rank := map[Level]int{LevelNone: 0, LevelMFA: 1, LevelPHR: 2}
+	return rank[l] >= rank[want]
+}
+
+// Need is what something asks of a session.
+type Need struct {
+	Level Level `json:"level,omitempty"`
+	// Since is the earliest moment at which the second factor may have been proved;
+	// zero: any.
+	Since time.Time `json:"since,omitzero"`
+	// Fresh is the earliest moment of the whole authentication; zero: any.
+	Fresh time.Time `json:"fresh,omitzero"`
+}
+
+// ClockLeeway is how far a provider's clock, which says when it authenticated
+// somebody, may be behind ours (requirement FO-05).
+const ClockLeeway = 60 * time.Second
+
+// Met reports whether a session has what is needed. Times that a provider said may be
+// ClockLeeway too early.
+func (n Need) Met(s Session) bool {
+	return s.Level.AtLeast(n.Level) && (n.Since.IsZero() || !s.MFAAt.Before(n.Since.Add(-ClockLeeway))) &&
+		(n.Fresh.IsZero() || (!s.AuthTime.IsZero() && !s.AuthTime.Before(n.Fresh.Add(-ClockLeeway))))
 }
 
 // Logins keeps login transactions. They belong to no tenant until the person

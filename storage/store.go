@@ -128,6 +128,15 @@ type TenantStore interface {
 	KeyUses
 	Idempotency
 	AuditLog
+	ConnectionTests
+	SessionsByUpstream
+	Logouts
+	Factors
+	RecoveryCodes
+	Tries
+	EmailLinks
+	Mails
+	Replays
 }
 
 // Store is a deployment's storage. Rooms ask for the parts that they use.
@@ -140,6 +149,8 @@ type Store interface {
 	Lookups
 	IntrospectLookup
 	KeyLookups
+	LocalLookups
+	Chores
 	PlatformLog
 	Upkeep
 	// Tenant returns the handle of one tenant. It reads nothing: an unknown id

@@ -38,6 +38,42 @@ type TenantPolicy struct {
 	// QuarantineLeakedKeys puts an API key that was seen in public out of use until
 	// somebody decides, where others are revoked.
 	QuarantineLeakedKeys bool `json:"quarantine_leaked_keys,omitempty"`
+
+	// RequireLevel is what everybody has to prove to be signed in; "": nothing more
+	// than the identity provider asks for.
+	RequireLevel Level `json:"require_level,omitempty"`
+	// CredentialsWithoutMFA lifts the rule that whoever issues credentials (API keys,
+	// apps, connections) proved a second factor, within CredentialMFAAge.
+	CredentialsWithoutMFA bool `json:"credentials_without_mfa,omitempty"`
+	// CredentialMFAAge is how old that proof may be; zero: [DefaultCredentialMFAAge].
+	CredentialMFAAge time.Duration `json:"credential_mfa_age,omitempty"`
+	// SignOutEverything ends offline access, too, when a person signs out (C8).
+	SignOutEverything bool `json:"sign_out_everything,omitempty"`
+	// BreakGlassUntil is until when owners may sign in by their passkey alone, past an
+	// enforced provider; zero, or past: they may not (MF-12).
+	BreakGlassUntil time.Time `json:"break_glass_until,omitzero"`
+	// Contact is whom the tenant's people ask: an address or a sentence that pages
+	// show. At most 200 bytes.
+	Contact string `json:"contact,omitempty"`
+}
+
+// DefaultCredentialMFAAge is how old the proof of a second factor may be when
+// somebody issues a credential.
+const DefaultCredentialMFAAge = time.Hour
+
+// CredentialNeed is what the policy asks of a session in which credentials are issued.
+func (p TenantPolicy) CredentialNeed(now time.Time) Need {
+	if p.CredentialsWithoutMFA {
+		return Need{Level: p.RequireLevel}
+	}
+	age, level := p.CredentialMFAAge, p.RequireLevel
+	if age <= 0 {
+		age = DefaultCredentialMFAAge
+	}
+	if !level.AtLeast(LevelMFA) {
+		level = LevelMFA
+	}
+	return Need{Level: level, Since: now.Add(-age)}
 }
 
 // MayUse reports whether the tenant's people may use the client: its own, and

@@ -46,7 +46,8 @@ const dueRotations = `SELECT x.tenant_id, x.id FROM api_keys x
 func liveKeyFields(k *storage.LiveKey) []any {
 	u, l := &k.UserInfo, &k.Life
 	return append(keyFields(&k.APIKey), (*str)(&l.TenantID), (*str)(&l.TenantSlug),
-		(*str)(&u.ID), (*str)(&u.Role), (*str)(&u.Email), (*flag)(&u.EmailVerified), at(&u.DisabledAt), (*num)(&u.Version),
+		(*str)(&u.ID), (*str)(&u.Role), (*str)(&u.Email), (*flag)(&u.EmailVerified), (*str)(&u.ProvedEmail),
+		at(&u.DisabledAt), (*num)(&u.Version),
 		at(&l.TenantSuspendedAt), at(&l.ClientDisabledAt), at(&l.UserDisabledAt))
 }
 

@@ -1,16 +1,13 @@
 package sqlstore
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 )
 
 // TestClock: the databases of this test run on this machine, whose clock is theirs.
 func TestClock(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "watchgate.db")
-	must(t, Migrate(t.Context(), file))
-	for name, dsn := range map[string]string{"SQLite": file, "PostgreSQL": postgresDatabase(t)} {
+	for name, dsn := range map[string]string{"SQLite": sqliteFile(t), "PostgreSQL": postgresDatabase(t)} {
 		before := time.Now()
 		at, err := opened(t, Config{DSN: dsn}).Clock(t.Context())
 		must(t, err)

@@ -18,10 +18,11 @@ var (
 	rememberConsent = some(insert("consents", under(consentColumns)) + ` ON CONFLICT (tenant_id, user_id, client_id, redirect_host, resource)
 		DO UPDATE SET scopes = excluded.scopes, client_version = excluded.client_version, approved_at = excluded.approved_at`)
 
-	// holdSession notes the activity, if there is still a session of the user.
+	// holdSession notes the activity, if there is still a session of the user that is
+	// more than pending.
 	holdSession = one(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < $4 THEN $4 ELSE last_seen_at END
 		WHERE tenant_id = $1 AND id = $2 AND user_id = $3 AND connection_id = $5
-		AND ended_at IS NULL AND expires_at > $4 AND last_seen_at + idle_timeout > $4`)
+		AND ended_at IS NULL AND NOT pending AND expires_at > $4 AND last_seen_at + idle_timeout > $4`)
 	insertCode = one(liveCode())
 
 	// A suspension ends codes for good: one that was found before it must not become a
@@ -43,8 +44,8 @@ func liveCode() string {
 		JOIN clients c ON c.id = $6
 		JOIN connections n ON n.tenant_id = t.id AND n.id = $8
 		WHERE t.id = $1 AND t.suspended_at IS NULL AND u.disabled_at IS NULL
-		AND t.version = $25
-		AND c.version = $24 AND c.disabled_at IS NULL AND n.disabled_at IS NULL`
+		AND t.version = $27
+		AND c.version = $26 AND c.disabled_at IS NULL AND n.disabled_at IS NULL`
 }
 
 func codeArgs(tenant string, c storage.Code) []any {
@@ -52,7 +53,8 @@ func codeArgs(tenant string, c storage.Code) []any {
 		string(c.Session), string(c.Connection), c.RedirectURI,
 		c.RedirectSent, c.Challenge, c.Nonce, joined(c.Scopes), joined(c.Resource),
 		c.Claims, when(c.Auth.AuthTime), c.Auth.ACR, joined(c.Auth.AMR), c.AuthTimeRequired,
-		when(c.CreatedAt), when(c.ExpiresAt), when(c.UsedAt), int64(c.Attempts)}
+		when(c.CreatedAt), when(c.ExpiresAt), when(c.UsedAt), int64(c.Attempts),
+		string(c.Auth.Level), when(c.Auth.MFATime)}
 }
 
 // IssueCode implements storage.Codes. The moment is Code.CreatedAt.

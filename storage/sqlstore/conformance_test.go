@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/watchgate/watchgate/internal/pgtest"
@@ -24,11 +23,7 @@ func opened(t testing.TB, cfg Config) *Store {
 
 func sqliteFile(t testing.TB) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "test.db")
-	if err := Migrate(context.Background(), path); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return storagetest.File(t, Migrate)
 }
 
 func postgresDatabase(t testing.TB) string {

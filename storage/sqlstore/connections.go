@@ -10,10 +10,12 @@ var (
 	insertConnection = some(insert("connections", under(connectionColumns)))
 	updateConnection = update("connections", under(connectionColumns), 2)
 
-	// The name's own uniqueness is not the conflict that is resolved here: a
-	// domain of another tenant stays that tenant's.
+	// A verified name's own uniqueness is not the conflict that is resolved here: a
+	// domain that is another tenant's stays that tenant's.
 	putDomain = some(insert("domains", under(domainColumns)) + ` ON CONFLICT (tenant_id, name)
-		DO UPDATE SET connection_id = excluded.connection_id, verified_at = excluded.verified_at`)
+		DO UPDATE SET connection_id = excluded.connection_id, verified_at = excluded.verified_at, token = excluded.token,
+		created_at = excluded.created_at, checked_at = excluded.checked_at, failing_since = excluded.failing_since,
+		sso_required = excluded.sso_required, by_operator = excluded.by_operator`)
 	deleteDomain = one("DELETE FROM domains WHERE tenant_id = $1 AND name = $2")
 )
 
@@ -56,7 +58,7 @@ func (t *Tenant) ListConnections(ctx context.Context) ([]storage.Connection, err
 // PutDomain implements storage.Domains.
 func (t *Tenant) PutDomain(ctx context.Context, d storage.Domain, ev storage.Event) error {
 	u := newUnit(t.id, "domain "+d.Name)
-	u.do(putDomain, t.id, d.Name, string(d.Connection), when(d.VerifiedAt))
+	u.do(putDomain, owned(t.id, domainArgs(d))...)
 	u.event(ev)
 	return write(ctx, t.engine, u)
 }

@@ -50,6 +50,9 @@ type statement struct {
 	args []any
 	// fail is what it means that the statement did not touch exactly one row.
 	fail error
+	// into, when set, gets the ids that the statement returns. A unit that is run
+	// again fills it anew.
+	into *[]string
 }
 
 // room is a range of buckets in which a table will get rows.
@@ -88,6 +91,11 @@ func newUnit(tenant, what string) *unit {
 // do adds a statement that may touch any number of rows.
 func (u *unit) do(c *command, args ...any) {
 	u.statements = append(u.statements, statement{command: c, args: args})
+}
+
+// list adds a statement that returns an id for each row that it touched.
+func (u *unit) list(into *[]string, c *command, args ...any) {
+	u.statements = append(u.statements, statement{command: c, args: args, into: into})
 }
 
 // must adds a statement that has to touch one row, or the unit is undone and

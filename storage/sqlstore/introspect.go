@@ -8,7 +8,7 @@ import (
 
 // introspectUserColumns leave the person's claims out: an introspection does not
 // say them, and reading them would cost more than all the rest.
-const introspectUserColumns = "id, role, email, email_verified, disabled_at, version"
+const introspectUserColumns = "id, role, email, email_verified, proved_email, disabled_at, version"
 
 var introspect = "SELECT " + from("r", resourceServerColumns) + ", " + from("x", accessColumns) + ", " +
 	"t.id, t.slug, " + from("u", introspectUserColumns) + ", " + lifeColumns + grantLifeColumns + keyLifeColumns + markColumn + `
@@ -25,10 +25,11 @@ func (s *Store) Introspect(ctx context.Context, id storage.ResourceServerID, ref
 		bucket num
 	)
 	u, l := &a.UserInfo, &a.Life
-	fields := append(make([]any, 0, 52), resourceServerFields(&r)...)
+	fields := append(make([]any, 0, 55), resourceServerFields(&r)...)
 	fields = append(fields, accessFields(&a.AccessToken, &bucket)...)
 	fields = append(fields, (*str)(&l.TenantID), (*str)(&l.TenantSlug),
-		(*str)(&u.ID), (*str)(&u.Role), (*str)(&u.Email), (*flag)(&u.EmailVerified), at(&u.DisabledAt), (*num)(&u.Version))
+		(*str)(&u.ID), (*str)(&u.Role), (*str)(&u.Email), (*flag)(&u.EmailVerified), (*str)(&u.ProvedEmail),
+		at(&u.DisabledAt), (*num)(&u.Version))
 	fields = append(fields, lifeFields(l)...)
 	fields = append(fields, grantLifeFields(l)...)
 	fields = append(fields, keyLifeFields(l)...)

@@ -10,8 +10,9 @@ import (
 var (
 	insertLogin  = some(insert("logins", loginColumns))
 	advanceLogin = one(`UPDATE logins SET step = $2, browser = $3, request = $4, return_to = $5, tenant = $6,
-		connection_id = $7, session_id = $8, email = $9, created_at = $10, expires_at = $11, version = version + 1
-		WHERE id = $1 AND version = $12 AND step <> '` + string(storage.StepDone) + `' AND expires_at > $13`)
+		connection_id = $7, session_id = $8, email = $9, purpose = $10, need = $11, ceremony = $12, test = $13,
+		created_at = $14, expires_at = $15, version = version + 1
+		WHERE id = $1 AND version = $16 AND step <> '` + string(storage.StepDone) + `' AND expires_at > $17`)
 )
 
 const loginByID = "SELECT " + loginColumns + " FROM logins WHERE id = $1 AND expires_at > $2"

@@ -31,10 +31,10 @@ var (
 		LEFT JOIN refresh_tokens f ON f.hash = $2 AND f.bucket = $3
 		LEFT JOIN grants x ON x.tenant_id = f.tenant_id AND x.id = f.grant_id` + lifeJoins + ofGrant(keyJoin)
 
-	domainOwner = "SELECT " + from("t", tenantColumns) + ", " + from("n", connectionColumns) + ` FROM domains d
+	domainOwner = "SELECT " + from("t", tenantColumns) + ", " + from("n", connectionColumns) + `, d.sso_required FROM domains d
 		JOIN tenants t ON t.id = d.tenant_id
 		JOIN connections n ON n.tenant_id = d.tenant_id AND n.id = d.connection_id
-		WHERE d.name = $1`
+		WHERE d.name = $1 AND d.verified_at IS NOT NULL`
 )
 
 // FindCode implements storage.TokenLookups.
@@ -105,7 +105,7 @@ func (s *Store) lookup(ctx context.Context, what, sql string, fields []any, clie
 // DomainOwner implements storage.Lookups.
 func (s *Store) DomainOwner(ctx context.Context, domain string) (storage.DomainOwner, error) {
 	var d storage.DomainOwner
-	fields := slices.Concat(tenantFields(&d.Tenant), connectionFields(&d.Connection))
+	fields := slices.Concat(tenantFields(&d.Tenant), connectionFields(&d.Connection), []any{(*flag)(&d.SSORequired)})
 	err := find(ctx, s.engine, scope{what: "domain", lookup: true}, domainOwner, fields, domain)
 	return d, err
 }

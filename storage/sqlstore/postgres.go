@@ -252,6 +252,12 @@ func collect(results pgx.BatchResults, w *gathered, named bool) error {
 		}
 	}
 	for _, s := range w.statements {
+		if s.into != nil {
+			if err := collectIDs(results, s); err != nil {
+				return err
+			}
+			continue
+		}
 		tag, err := results.Exec()
 		if err != nil {
 			return postgresError(err, s)
@@ -270,6 +276,14 @@ func collect(results pgx.BatchResults, w *gathered, named bool) error {
 	err := results.QueryRow().Scan(&xid)
 	w.change = uint64(xid)
 	return err
+}
+
+func collectIDs(results pgx.BatchResults, s statement) error {
+	rows, err := results.Query()
+	if err == nil {
+		*s.into, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	return postgresError(err, s)
 }
 
 // sendGathered runs free units in one transaction. When the server refused one of

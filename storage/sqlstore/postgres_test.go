@@ -54,7 +54,8 @@ func as(t *testing.T, dsn, role, tenant, sql string, args ...any) (int64, error)
 
 var tenantTables = []string{"users", "connections", "identities", "domains", "sessions", "grants", "consents",
 	"codes", "access_tokens", "refresh_tokens", "audit_events",
-	"api_keys", "key_executions", "key_deliveries", "key_uses", "idempotent_requests"}
+	"api_keys", "key_executions", "key_deliveries", "key_uses", "idempotent_requests",
+	"factors", "recovery_codes", "factor_tries", "email_links", "mails", "replays", "logouts", "connection_tests"}
 
 // fill puts a row into every tenant-owned table, for both tenants.
 func fill(t *testing.T, dsn string) {
@@ -74,6 +75,14 @@ func fill(t *testing.T, dsn string) {
 			"INSERT INTO key_deliveries SELECT $1, 'key', 'old', $1::bytea, 0, NULL, 1",
 			"INSERT INTO key_uses SELECT $1, 'key', 1, '', '', '', '', 1, 1",
 			"INSERT INTO idempotent_requests SELECT $1, $1::bytea, $1::bytea, $1::bytea, 1, 1, 1, 0",
+			"INSERT INTO factors SELECT $1, 'fac', 'usr', '', '', $1::bytea, NULL, NULL, 0, 1, 1, 1",
+			"INSERT INTO recovery_codes SELECT $1, 'usr', $1::bytea, 1",
+			"INSERT INTO factor_tries SELECT $1, 'usr', 1, 1",
+			"INSERT INTO email_links SELECT $1, $1::bytea, 'usr', '', '', '', 1, 1",
+			"INSERT INTO mails SELECT $1, 'eml', '', '', $1::bytea, 1, 1, 0, 1, NULL, ''",
+			"INSERT INTO replays SELECT $1, '', $1::bytea, 1",
+			"INSERT INTO logouts SELECT $1, 'ses', '', 'usr', 1, 0, 1, NULL, ''",
+			"INSERT INTO connection_tests SELECT $1, 'tst', 'con', 1, 1",
 		} {
 			if _, err := as(t, dsn, appRole, id, strings.ReplaceAll(sql, "$1", "'"+id+"'::text")); err != nil {
 				t.Fatalf("%s: %v", sql, err)
@@ -147,6 +156,16 @@ func TestRolesCanDoNoMoreThanTheirWork(t *testing.T) {
 		{lookupRole, "SELECT answer FROM idempotent_requests"},
 		{lookupRole, "SELECT ip FROM key_uses"},
 		{lookupRole, "UPDATE api_keys SET revoked_at = NULL"},
+		{lookupRole, "SELECT user_id FROM factors"},
+		{lookupRole, "SELECT user_id FROM recovery_codes"},
+		{lookupRole, "SELECT tries FROM factor_tries"},
+		{lookupRole, "SELECT hash FROM email_links"},
+		{lookupRole, "SELECT sealed FROM mails"},
+		{lookupRole, "SELECT hash FROM replays"},
+		{lookupRole, "SELECT report FROM connection_tests"},
+		{lookupRole, "SELECT subject FROM identities"},
+		{lookupRole, "UPDATE logouts SET done_at = 1"},
+		{appRole, "UPDATE replays SET expires_at = 1"},
 		{appRole, "DELETE FROM api_keys"},
 		{lookupRole, "SELECT watchgate_drop_partition(1)"},
 		{appRole, "DELETE FROM tenants"},

@@ -55,14 +55,14 @@ func tenantArgs(t storage.Tenant) []any {
 
 const clientColumns = "id, owner_tenant, name, uri, auth_method, secrets, grant_types, redirect_uris, " +
 	"post_logout_redirect_uris, scopes, form_post, pkce_optional, service_tenant, id_token_alg, verified, " +
-	"disabled_at, created_at, version"
+	"disabled_at, created_at, backchannel_logout_uri, backchannel_logout_session, version"
 
 func clientFields(c *storage.Client) []any {
 	return []any{(*str)(&c.ID), (*str)(&c.Owner), (*str)(&c.Name), (*str)(&c.URI), (*str)(&c.AuthMethod),
 		within(&c.Secrets), (*words)(&c.GrantTypes), (*words)(&c.RedirectURIs),
 		(*words)(&c.PostLogoutRedirectURIs), (*words)(&c.Scopes), (*flag)(&c.FormPost), (*flag)(&c.PKCEOptional),
 		(*str)(&c.ServiceTenant), (*str)(&c.IDTokenAlg), (*flag)(&c.Verified),
-		at(&c.DisabledAt), at(&c.CreatedAt), (*num)(&c.Version)}
+		at(&c.DisabledAt), at(&c.CreatedAt), (*str)(&c.BackchannelLogoutURI), (*flag)(&c.BackchannelSession), (*num)(&c.Version)}
 }
 
 func clientArgs(c storage.Client) []any {
@@ -70,7 +70,7 @@ func clientArgs(c storage.Client) []any {
 		orNothing(len(c.Secrets) == 0, c.Secrets), joined(c.GrantTypes), joined(c.RedirectURIs),
 		joined(c.PostLogoutRedirectURIs), joined(c.Scopes), c.FormPost, c.PKCEOptional,
 		string(c.ServiceTenant), c.IDTokenAlg, c.Verified,
-		when(c.DisabledAt), when(c.CreatedAt), c.Version}
+		when(c.DisabledAt), when(c.CreatedAt), c.BackchannelLogoutURI, c.BackchannelSession, c.Version}
 }
 
 const resourceServerColumns = "id, name, bound_tenant, audience, secrets, scopes, disabled_at, created_at, version"
@@ -94,18 +94,18 @@ func signingKeyFields(k *storage.SigningKey) []any {
 }
 
 const loginColumns = "id, step, browser, request, return_to, tenant, connection_id, session_id, email, " +
-	"created_at, expires_at, version"
+	"purpose, need, ceremony, test, created_at, expires_at, version"
 
 func loginFields(l *storage.Login) []any {
 	return []any{(*str)(&l.ID), (*str)(&l.Step), &l.Browser, within(&l.Request), (*str)(&l.ReturnTo),
 		(*str)(&l.Tenant), (*str)(&l.Connection), (*str)(&l.Session), (*str)(&l.Email),
-		at(&l.CreatedAt), at(&l.ExpiresAt), (*num)(&l.Version)}
+		(*str)(&l.Purpose), within(&l.Need), &l.Ceremony, (*str)(&l.Test), at(&l.CreatedAt), at(&l.ExpiresAt), (*num)(&l.Version)}
 }
 
 func loginArgs(l storage.Login) []any {
 	return []any{string(l.ID), string(l.Step), orEmpty(l.Browser), orNothing(l.Request == nil, l.Request), l.ReturnTo,
 		string(l.Tenant), string(l.Connection), string(l.Session), l.Email,
-		when(l.CreatedAt), when(l.ExpiresAt), l.Version}
+		string(l.Purpose), orNothing(l.Need == storage.Need{}, l.Need), optional(l.Ceremony), string(l.Test), when(l.CreatedAt), when(l.ExpiresAt), l.Version}
 }
 
 // orEmpty is never nil, which would be NULL.
@@ -116,65 +116,81 @@ func orEmpty(b []byte) []byte {
 	return b
 }
 
-const userColumns = "id, role, email, email_verified, claims, disabled_at, created_at, version"
+const userColumns = "id, role, email, email_verified, claims, disabled_at, created_at, proved_email, version"
 
 func userFields(u *storage.User) []any {
 	return []any{(*str)(&u.ID), (*str)(&u.Role), (*str)(&u.Email), (*flag)(&u.EmailVerified), within(&u.Claims),
-		at(&u.DisabledAt), at(&u.CreatedAt), (*num)(&u.Version)}
+		at(&u.DisabledAt), at(&u.CreatedAt), (*str)(&u.ProvedEmail), (*num)(&u.Version)}
 }
+
+// userStored are a user's columns with the address as it is compared, which nobody
+// reads.
+const userStored = "id, role, email, email_verified, claims, disabled_at, created_at, proved_email, email_lower, version"
 
 func userArgs(u storage.User) []any {
 	return []any{string(u.ID), string(u.Role), u.Email, u.EmailVerified, orNothing(len(u.Claims) == 0, u.Claims),
-		when(u.DisabledAt), when(u.CreatedAt), u.Version}
+		when(u.DisabledAt), when(u.CreatedAt), u.ProvedEmail, strings.ToLower(u.Email), u.Version}
 }
 
 const connectionColumns = "id, kind, name, issuer, client_id, client_secret, scopes, algs, create_users, default_role, " +
-	"role_claim, disabled_at, created_at, version"
+	"role_claim, disabled_at, created_at, preset, settings, next_secret, secret_expires_at, secret_warned_at, version"
 
 func connectionFields(c *storage.Connection) []any {
 	return []any{(*str)(&c.ID), (*str)(&c.Kind), (*str)(&c.Name), (*str)(&c.Issuer), (*str)(&c.ClientID),
 		&c.SealedSecret, (*words)(&c.Scopes), (*words)(&c.Algs), (*flag)(&c.CreateUsers), (*str)(&c.DefaultRole),
-		(*str)(&c.RoleClaim), at(&c.DisabledAt), at(&c.CreatedAt), (*num)(&c.Version)}
+		(*str)(&c.RoleClaim), at(&c.DisabledAt), at(&c.CreatedAt), (*str)(&c.Preset), within(&c.Settings),
+		&c.SealedNextSecret, at(&c.SecretExpiresAt), at(&c.SecretWarnedAt), (*num)(&c.Version)}
 }
 
 func connectionArgs(c storage.Connection) []any {
 	return []any{string(c.ID), string(c.Kind), c.Name, c.Issuer, c.ClientID,
 		optional(c.SealedSecret), joined(c.Scopes), joined(c.Algs), c.CreateUsers, string(c.DefaultRole),
-		c.RoleClaim, when(c.DisabledAt), when(c.CreatedAt), c.Version}
+		c.RoleClaim, when(c.DisabledAt), when(c.CreatedAt), string(c.Preset), jsonText(c.Settings),
+		optional(c.SealedNextSecret), when(c.SecretExpiresAt), when(c.SecretWarnedAt), c.Version}
 }
 
-const domainColumns = "name, connection_id, verified_at"
+const domainColumns = "name, connection_id, verified_at, token, created_at, checked_at, failing_since, sso_required, by_operator"
 
 func domainFields(d *storage.Domain) []any {
-	return []any{(*str)(&d.Name), (*str)(&d.Connection), at(&d.VerifiedAt)}
+	return []any{(*str)(&d.Name), (*str)(&d.Connection), at(&d.VerifiedAt), (*str)(&d.Token), at(&d.CreatedAt), at(&d.CheckedAt),
+		at(&d.FailingSince), (*flag)(&d.SSORequired), (*flag)(&d.ByOperator)}
+}
+
+func domainArgs(d storage.Domain) []any {
+	return []any{d.Name, string(d.Connection), when(d.VerifiedAt), d.Token, when(d.CreatedAt), when(d.CheckedAt),
+		when(d.FailingSince), d.SSORequired, d.ByOperator}
 }
 
 const sessionColumns = "id, user_id, connection_id, handle, auth_time, acr, amr, created_at, last_seen_at, " +
-	"expires_at, idle_timeout, ended_at"
+	"expires_at, idle_timeout, level, mfa_at, pending, ip, user_agent, upstream_sid, ended_at"
 
 func sessionFields(s *storage.Session) []any {
 	return []any{(*str)(&s.ID), (*str)(&s.User), (*str)(&s.Connection), &s.Handle, at(&s.AuthTime), (*str)(&s.ACR),
-		(*words)(&s.AMR), at(&s.CreatedAt), at(&s.LastSeenAt), at(&s.ExpiresAt), (*span)(&s.IdleTimeout), at(&s.EndedAt)}
+		(*words)(&s.AMR), at(&s.CreatedAt), at(&s.LastSeenAt), at(&s.ExpiresAt), (*span)(&s.IdleTimeout),
+		(*str)(&s.Level), at(&s.MFAAt), (*flag)(&s.Pending), (*str)(&s.IP), (*str)(&s.UserAgent), (*str)(&s.UpstreamSID), at(&s.EndedAt)}
 }
 
 func sessionArgs(s storage.Session) []any {
 	return []any{string(s.ID), string(s.User), string(s.Connection), s.Handle, when(s.AuthTime), s.ACR,
-		joined(s.AMR), when(s.CreatedAt), when(s.LastSeenAt), when(s.ExpiresAt), s.IdleTimeout.Milliseconds(), when(s.EndedAt)}
+		joined(s.AMR), when(s.CreatedAt), when(s.LastSeenAt), when(s.ExpiresAt), s.IdleTimeout.Milliseconds(),
+		string(s.Level), when(s.MFAAt), s.Pending, s.IP, s.UserAgent, s.UpstreamSID, when(s.EndedAt)}
 }
 
 const grantColumns = "id, user_id, client_id, session_id, connection_id, key_id, scopes, resource, auth_time, acr, amr, nonce, " +
-	"claims, created_at, expires_at, revoked_at"
+	"claims, created_at, expires_at, revoked_at, level, mfa_time, origin"
 
 func grantFields(g *storage.Grant) []any {
 	return []any{(*str)(&g.ID), (*str)(&g.User), (*str)(&g.Client), (*str)(&g.Session), (*str)(&g.Connection),
 		(*str)(&g.Key), (*words)(&g.Scopes), (*words)(&g.Resource), at(&g.Auth.AuthTime), (*str)(&g.Auth.ACR), (*words)(&g.Auth.AMR),
-		(*str)(&g.Nonce), (*str)(&g.Claims), at(&g.CreatedAt), at(&g.ExpiresAt), at(&g.RevokedAt)}
+		(*str)(&g.Nonce), (*str)(&g.Claims), at(&g.CreatedAt), at(&g.ExpiresAt), at(&g.RevokedAt),
+		(*str)(&g.Auth.Level), at(&g.Auth.MFATime), (*str)(&g.Origin)}
 }
 
 func grantArgs(g storage.Grant) []any {
 	return []any{string(g.ID), string(g.User), string(g.Client), string(g.Session), string(g.Connection),
 		string(g.Key), joined(g.Scopes), joined(g.Resource), when(g.Auth.AuthTime), g.Auth.ACR, joined(g.Auth.AMR),
-		g.Nonce, g.Claims, when(g.CreatedAt), when(g.ExpiresAt), when(g.RevokedAt)}
+		g.Nonce, g.Claims, when(g.CreatedAt), when(g.ExpiresAt), when(g.RevokedAt),
+		string(g.Auth.Level), when(g.Auth.MFATime), string(g.Origin)}
 }
 
 const consentColumns = "user_id, client_id, redirect_host, resource, scopes, client_version, approved_at"
@@ -186,31 +202,32 @@ func consentFields(c *storage.Consent) []any {
 
 const codeColumns = "hash, bucket, grant_id, user_id, client_id, session_id, connection_id, redirect_uri, " +
 	"redirect_sent, challenge, nonce, scopes, resource, claims, auth_time, acr, amr, auth_time_required, " +
-	"created_at, expires_at, used_at, attempts"
+	"created_at, expires_at, used_at, attempts, level, mfa_time"
 
 func codeFields(c *storage.Code, bucket, attempts *num) []any {
 	return []any{(*digest)(&c.Ref.Hash), bucket, (*str)(&c.Grant), (*str)(&c.User), (*str)(&c.Client),
 		(*str)(&c.Session), (*str)(&c.Connection), (*str)(&c.RedirectURI),
 		(*flag)(&c.RedirectSent), (*str)(&c.Challenge), (*str)(&c.Nonce), (*words)(&c.Scopes), (*words)(&c.Resource),
 		(*str)(&c.Claims), at(&c.Auth.AuthTime), (*str)(&c.Auth.ACR), (*words)(&c.Auth.AMR), (*flag)(&c.AuthTimeRequired),
-		at(&c.CreatedAt), at(&c.ExpiresAt), at(&c.UsedAt), attempts}
+		at(&c.CreatedAt), at(&c.ExpiresAt), at(&c.UsedAt), attempts,
+		(*str)(&c.Auth.Level), at(&c.Auth.MFATime)}
 }
 
 const accessColumns = "hash, bucket, id, grant_id, client_id, user_id, session_id, connection_id, scopes, audience, " +
-	"auth_time, acr, amr, claims, issued_at, expires_at, revoked_at"
+	"auth_time, acr, amr, claims, issued_at, expires_at, revoked_at, level, mfa_time"
 
 func accessFields(a *storage.AccessToken, bucket *num) []any {
 	return []any{(*digest)(&a.Ref.Hash), bucket, (*str)(&a.ID), (*str)(&a.Grant), (*str)(&a.Client), (*str)(&a.User),
 		(*str)(&a.Session), (*str)(&a.Connection), (*words)(&a.Scopes), (*words)(&a.Audience),
 		at(&a.Auth.AuthTime), (*str)(&a.Auth.ACR), (*words)(&a.Auth.AMR), (*str)(&a.Claims),
-		at(&a.IssuedAt), at(&a.ExpiresAt), at(&a.RevokedAt)}
+		at(&a.IssuedAt), at(&a.ExpiresAt), at(&a.RevokedAt), (*str)(&a.Auth.Level), at(&a.Auth.MFATime)}
 }
 
 func accessArgs(a storage.AccessToken) []any {
 	return []any{a.Ref.Hash[:], int64(a.Ref.Bucket), string(a.ID), string(a.Grant), string(a.Client), string(a.User),
 		string(a.Session), string(a.Connection), joined(a.Scopes), joined(a.Audience),
 		when(a.Auth.AuthTime), a.Auth.ACR, joined(a.Auth.AMR), a.Claims,
-		when(a.IssuedAt), when(a.ExpiresAt), when(a.RevokedAt)}
+		when(a.IssuedAt), when(a.ExpiresAt), when(a.RevokedAt), string(a.Auth.Level), when(a.Auth.MFATime)}
 }
 
 const refreshColumns = "hash, bucket, parent, grant_id, client_id, issued_at, idle_until, expires_at, rotated_at"

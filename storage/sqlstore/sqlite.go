@@ -176,6 +176,12 @@ func guarded(ctx context.Context, tx *sql.Tx, statements []statement, stmts []*s
 func execute(ctx context.Context, tx *sql.Tx, statements []statement, stmts []*sql.Stmt) (int64, error) {
 	var rows int64
 	for i, s := range statements {
+		if s.into != nil {
+			if err := listIDs(ctx, tx.StmtContext(ctx, stmts[i]), s); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		result, err := tx.StmtContext(ctx, stmts[i]).ExecContext(ctx, s.args...)
 		if err != nil {
 			return 0, sqliteError(err, s)
@@ -192,6 +198,23 @@ func execute(ctx context.Context, tx *sql.Tx, statements []statement, stmts []*s
 		}
 	}
 	return rows, nil
+}
+
+func listIDs(ctx context.Context, stmt *sql.Stmt, s statement) error {
+	*s.into = nil
+	rows, err := stmt.QueryContext(ctx, s.args...)
+	if err != nil {
+		return sqliteError(err, s)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		*s.into = append(*s.into, id)
+	}
+	return sqliteError(rows.Err(), s)
 }
 
 func (e *sqliteEngine) read(ctx context.Context, in scope, queries ...query) error {

@@ -12,7 +12,8 @@ import (
 )
 
 func TestSQLiteFilesAreTheOwnersAlone(t *testing.T) {
-	path := sqliteFile(t)
+	path := filepath.Join(t.TempDir(), "made.db") // and not copied
+	must(t, Migrate(t.Context(), path))
 	two(t, Config{DSN: path})
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)

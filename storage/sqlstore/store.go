@@ -108,7 +108,8 @@ func wrapped(what string, err error) error {
 // sentinel reports whether the database refused, and did not fail.
 func sentinel(err error) bool {
 	return errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrExists) ||
-		errors.Is(err, storage.ErrConsumed) || errors.Is(err, storage.ErrConflict) || errors.Is(err, errNoTenant)
+		errors.Is(err, storage.ErrConsumed) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrLastOwner) ||
+		errors.Is(err, errNoTenant)
 }
 
 // find reads one row, or returns ErrNotFound.

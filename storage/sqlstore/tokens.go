@@ -14,8 +14,8 @@ var (
 	// versions that were decided on. Each question is for one row, whatever a
 	// planner believes of a table.
 	issueAccess = some(selectInstead(marked(insert("access_tokens", under(accessColumns)))) + `
-		WHERE (SELECT t.version FROM tenants t WHERE t.id = $1 AND t.suspended_at IS NULL) = $20
-		AND (SELECT c.version FROM clients c WHERE c.id = $6 AND c.disabled_at IS NULL) = $19`)
+		WHERE (SELECT t.version FROM tenants t WHERE t.id = $1 AND t.suspended_at IS NULL) = $22
+		AND (SELECT c.version FROM clients c WHERE c.id = $6 AND c.disabled_at IS NULL) = $21`)
 	issueEvent = some(selectInstead(insert("audit_events", under(eventColumns))) + `
 		WHERE EXISTS (SELECT 1 FROM access_tokens a WHERE a.hash = $19 AND a.bucket = $20)`)
 	revokeAccess = one(`UPDATE access_tokens SET revoked_at = COALESCE(revoked_at, $4)

@@ -50,6 +50,12 @@ var tenantSweeps = []tenantSweep{
 	sweepOf("key_uses", "key_id, day, refused, ip, scope, resource_server", "day <= $", keepUses),
 	sweepOf("idempotent_requests", "caller, request_key", "expires_at <= $", 0),
 	lapse(),
+	sweepOf("email_links", "hash", "expires_at <= $", 0),
+	sweepOf("replays", "use, hash", "expires_at <= $", 0),
+	sweepOf("connection_tests", "id", "expires_at <= $", 0),
+	sweepOf("factor_tries", "user_id", "last_at <= $", keepOver),
+	sweepOf("logouts", "session_id, client_id", "done_at IS NOT NULL AND done_at <= $", keepOver),
+	sweepOf("mails", "id", "over_at <= $", keepOver),
 }
 
 func sweepOf(table, key, over string, keep time.Duration) tenantSweep {
@@ -71,14 +77,15 @@ func lapse() tenantSweep {
 	}
 }
 
-// tenantsToSweep asks for the tenants that have something to sweep. The argument of
-// the first sweep is $1, that of the second $2.
+// tenantsToSweep asks for the tenants that have something to sweep; SQLite would read
+// whole tables for a UNION. The argument of the first sweep is $1, that of the second
+// $2.
 var tenantsToSweep = func() string {
 	parts := make([]string, len(tenantSweeps))
 	for i, s := range tenantSweeps {
 		parts[i] = "SELECT tenant_id FROM " + strings.ReplaceAll(s.over, "$", "$"+strconv.Itoa(i+1))
 	}
-	return strings.Join(parts, " UNION ")
+	return "SELECT DISTINCT tenant_id FROM (" + strings.Join(parts, " UNION ALL ") + ") o"
 }()
 
 // hour is the bucket that ends the hour before now.
@@ -94,8 +101,9 @@ func (s *Store) Prepare(ctx context.Context, now time.Time) error {
 }
 
 // Sweep implements storage.Upkeep. Tokens and codes go an hour or more after their
-// end, sessions, grants and deliveries a week after theirs, logins, signing keys and
-// idempotent requests at once, and how keys were used after 90 days.
+// end, sessions, grants, deliveries, mails, logouts and tries a week after theirs,
+// logins, signing keys, idempotent requests, e-mailed links, replays and trials at
+// once, and how keys were used after 90 days.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (storage.Swept, error) {
 	swept, err := s.upkeep.sweep(ctx, hour(now))
 	if err != nil {

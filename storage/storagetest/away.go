@@ -100,6 +100,19 @@ func reads(w *world) map[string]func(ctx context.Context) error {
 			_, _, err := w.store.IntrospectKey(ctx, w.rs.ID, h.key.Hash)
 			return err
 		},
+		"Session": func(ctx context.Context) error { _, err := h.Session(ctx, h.session.ID); return err },
+		"FactorByCredential": func(ctx context.Context) error {
+			_, err := h.FactorByCredential(ctx, h.passkey.CredentialID)
+			return err
+		},
+		"EmailLink":     func(ctx context.Context) error { _, err := h.EmailLink(ctx, h.link.Hash, w.now); return err },
+		"LocalAccounts": func(ctx context.Context) error { _, err := w.store.LocalAccounts(ctx, h.user.Email); return err },
+		"EndSessions": func(ctx context.Context) error {
+			_, err := h.EndSessions(ctx, storage.EndSessions{User: h.user.ID}, w.now, w.event("x"))
+			return err
+		},
+		"Once":           func(ctx context.Context) error { return h.Once(ctx, "use", "id", w.now) },
+		"TakeTry":        func(ctx context.Context) error { return h.TakeTry(ctx, h.user.ID, 9, time.Hour, w.now) },
 		"Delivery":       func(ctx context.Context) error { _, err := h.Delivery(ctx, h.old.ID); return err },
 		"DueRotations":   func(ctx context.Context) error { _, err := w.store.DueRotations(ctx, w.now, 1); return err },
 		"DueDeliveries":  func(ctx context.Context) error { _, err := w.store.DueDeliveries(ctx, w.now, 1); return err },

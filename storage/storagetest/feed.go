@@ -132,10 +132,10 @@ func (n *node) wantTold(what string, got, want []storage.Change) {
 	}
 }
 
-// others makes worlds on the same store, one for each mutator and some more, while
-// nobody is told of what their making changes. It returns the next at each call.
+// others makes worlds on the same store, one for each mutator, while nobody is told
+// of what their making changes. It returns the next at each call.
 func (w *world) others() func() *world {
-	worlds := make([]*world, len(changes(w.T))+20)
+	worlds := make([]*world, len(changes(w.T)))
 	for i := range worlds {
 		worlds[i] = newWorld(w.T, w.store)
 	}
@@ -169,28 +169,29 @@ func everyChangeIsTold(w *world) {
 }
 
 // failedChangeIsNotTold lets each change fail in its last statement, because its
-// event's id is taken, and in its first, because there is no such thing.
+// event's id is taken, and in its first, because there is no such thing. They share
+// worlds, because none of them changes one.
 func failedChangeIsNotTold(w *world) {
-	worlds := w.others()
+	stale, gone := newWorld(w.T, w.store), newWorld(w.T, w.store)
 	n := w.join()
 	taken := w.event("first")
 	w.must(w.store.AppendPlatformEvent(w.Context(), taken))
+	w.must(w.a.AppendEvent(w.Context(), taken))
 	for name, do := range changes(w.T) {
-		w := worlds()
-		w.must(w.a.AppendEvent(w.Context(), taken))
 		w.want(do(w.Context(), w, taken), storage.ErrExists)
 		n.wantTold(name+" that failed", n.renew(), nil)
 	}
+	for _, v := range []*int64{&stale.a.tenant.Version, &stale.client.Version, &stale.rs.Version, &stale.a.user.Version,
+		&stale.a.connection.Version, &stale.a.key.Version} {
+		*v = 9
+	}
 	for _, name := range []string{"UpdateTenant", "UpdateClient", "UpdateResourceServer", "UpdateUser", "UpdateConnection", "UpdateKey", "RotateKey"} {
-		w := worlds()
-		for _, v := range []*int64{&w.a.tenant.Version, &w.client.Version, &w.rs.Version, &w.a.user.Version, &w.a.connection.Version, &w.a.key.Version} {
-			*v = 9
-		}
+		w := stale
 		w.want(changes(w.T)[name](w.Context(), w, w.event("x")), storage.ErrConflict)
 		n.wantTold(name+" of another version", n.renew(), nil)
 	}
 	for _, name := range []string{"UpdateUser", "UpdateConnection", "SignIn", "EndSession", "RevokeGrant", "RevokeToken", "UpdateKey", "RotateKey", "RevokeKey"} {
-		w := worlds()
+		w := gone
 		if _, err := reaches[name](w, w.a, w.ghost()); class(err) == nil {
 			w.Errorf("%s of what is not there: %v", name, err)
 		}

@@ -97,6 +97,7 @@ func (w *world) newRequest() storage.IdempotentRequest {
 func (w *world) drawKeyring(h *home) keyring {
 	r := keyring{key: w.newKey(h), service: w.newServiceKey(), old: w.newKey(h), request: w.newRequest()}
 	r.minted, r.execution = w.mint(r.service), w.newExecution(r.service.ID)
+	r.minted.Grant.Origin = h.over.ID
 	rotate := w.rotateKey(h, r.old)
 	r.next, r.delivery = rotate.Successor, *rotate.Delivery
 	r.use = storage.KeyUse{Key: r.key.ID, Day: w.now.Truncate(24 * time.Hour), IP: "192.0.2.1", Scope: "monitor:read", ResourceServer: w.rs.ID,

@@ -38,7 +38,7 @@ func testFound(t *testing.T, w *world) {
 			t.Errorf("the %s is dead because of %q before its session's end, of %q at it", name, before, at)
 		}
 	}
-	w.same(get(w.store.DomainOwner(ctx, h.domain.Name))(w), storage.DomainOwner{Tenant: h.tenant, Connection: h.connection})
+	w.same(get(w.store.DomainOwner(ctx, h.domain.Name))(w), storage.DomainOwner{Tenant: h.tenant, Connection: h.connection, SSORequired: true})
 }
 
 // testNotFound: the client is told from the token, and a row is where its ref

@@ -30,9 +30,9 @@ func testDomains(t *testing.T, w *world) {
 	w.must(w.a.PutDomain(ctx, d, w.event("x")))
 	w.same(get(w.a.ListDomains(ctx))(w), []storage.Domain{d})
 	owner := get(w.store.DomainOwner(ctx, d.Name))(w)
-	w.same(owner, storage.DomainOwner{Tenant: w.a.tenant, Connection: second})
+	w.same(owner, storage.DomainOwner{Tenant: w.a.tenant, Connection: second, SSORequired: true})
 
-	w.want(w.a.PutDomain(ctx, storage.Domain{Name: w.b.domain.Name, Connection: second.ID}, w.event("x")), storage.ErrExists)
+	w.want(w.a.PutDomain(ctx, storage.Domain{Name: w.b.domain.Name, Connection: second.ID, VerifiedAt: w.now}, w.event("x")), storage.ErrExists)
 	w.want(w.a.PutDomain(ctx, storage.Domain{Name: "free.test", Connection: w.b.connection.ID}, w.event("x")), storage.ErrNotFound)
 	w.want(w.a.DeleteDomain(ctx, w.b.domain.Name, w.event("x")), storage.ErrNotFound)
 	w.must(w.a.DeleteDomain(ctx, d.Name, w.event("x")))

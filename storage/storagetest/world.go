@@ -52,6 +52,7 @@ type home struct {
 	access     storage.AccessToken
 	refresh    storage.RefreshToken
 	keyring
+	signing
 }
 
 // serial makes names that no other world has.
@@ -66,6 +67,7 @@ func newWorld(t *testing.T, s storage.Store) *world {
 		GrantTypes: []string{storage.GrantAuthorizationCode, storage.GrantRefreshToken}, RedirectURIs: []string{"https://demo.test/cb", "https://demo.test/b c"},
 		PostLogoutRedirectURIs: []string{"https://demo.test/out"}, Scopes: []string{"openid", "monitor:read"},
 		FormPost: true, PKCEOptional: true, IDTokenAlg: "ES256", Verified: true, CreatedAt: w.now, Version: 1,
+		BackchannelLogoutURI: "https://demo.test/backchannel", BackchannelSession: true,
 	}
 	w.rs = storage.ResourceServer{
 		ID: storage.NewResourceServerID(w.now), Name: "API", Audience: "https://api.test",
@@ -90,7 +92,8 @@ func (w *world) newHome() *home {
 	h.TenantStore = w.store.Tenant(h.tenant.ID)
 	h.connection = w.newConnection()
 	w.must(h.CreateConnection(w.Context(), h.connection, w.event("connection.created")))
-	h.domain = storage.Domain{Name: fmt.Sprintf("d%d.test", n), Connection: h.connection.ID, VerifiedAt: w.now}
+	h.domain = storage.Domain{Name: fmt.Sprintf("d%d.test", n), Connection: h.connection.ID, VerifiedAt: w.now,
+		Token: "watchgate=x", CreatedAt: w.now.Add(-time.Hour), CheckedAt: w.now, FailingSince: w.now, SSORequired: true, ByOperator: true}
 	w.must(h.PutDomain(w.Context(), h.domain, w.event("domain.verified")))
 	in := w.signIn(h)
 	h.user, h.identity, h.session = in.User, in.Identity, in.Session
@@ -109,7 +112,9 @@ func (w *world) newHome() *home {
 	issue.Code.Grant = storage.NewGrantID(w.now.Add(time.Millisecond)) // so that it is the newer one
 	h.code = issue.Code
 	w.must(h.IssueCode(w.Context(), issue, w.event("code.issued")))
+	h.signing = w.drawSigning(h)
 	w.newKeyring(h)
+	w.newSigning(h)
 	return h
 }
 
@@ -118,13 +123,17 @@ func (w *world) newConnection() storage.Connection {
 		ID: storage.NewConnectionID(w.now), Kind: storage.OIDC, Name: "Okta", Issuer: "https://idp.test", ClientID: "up",
 		SealedSecret: []byte{0, 1, 255}, Scopes: []string{"openid", "email"}, Algs: []string{"RS256"}, CreateUsers: true,
 		DefaultRole: storage.RoleMember, RoleClaim: "groups role", CreatedAt: w.now, Version: 1,
+		SealedNextSecret: []byte{2, 0, 254}, SecretExpiresAt: w.now.AddDate(1, 0, 0), SecretWarnedAt: w.now.Add(-time.Hour),
+		Preset: storage.PresetEntra, Settings: storage.ConnectionSettings{DirectoryIDs: []string{"d i d"}, AllowGuests: true,
+			RoleRules:    []storage.RoleRule{{Value: "admins", Role: storage.RoleAdmin}},
+			UnmappedRole: storage.RoleViewer, MFA: storage.UpstreamMFA{AMR: []string{"mfa"}, AskFor: []string{"c1"}}},
 	}
 }
 
 // signIn is the first sign-in of somebody new.
 func (w *world) signIn(h *home) storage.SignIn {
 	user := storage.User{
-		ID: storage.NewUserID(w.now), Role: storage.RoleMember, Email: "alice@acme.test", EmailVerified: true,
+		ID: storage.NewUserID(w.now), Role: storage.RoleMember, Email: "Alice@acme.test", EmailVerified: true, ProvedEmail: "bob@acme.test",
 		Claims: map[string]any{"name": "Alice", "address": map[string]any{"country": "DE"}, "updated_at": 12.0}, CreatedAt: w.now, Version: 1,
 	}
 	return storage.SignIn{
@@ -134,10 +143,12 @@ func (w *world) signIn(h *home) storage.SignIn {
 }
 
 func (w *world) newSession(user storage.UserID, c storage.ConnectionID) storage.Session {
+	id := storage.NewSessionID(w.now)
 	return storage.Session{
-		ID: storage.NewSessionID(w.now), User: user, Connection: c, Handle: hash(token.NewSecret()),
+		ID: id, User: user, Connection: c, Handle: hash(token.NewSecret()),
 		AuthTime: w.now.Add(-time.Second), ACR: "mfa", AMR: []string{"pwd", "one time"}, CreatedAt: w.now, LastSeenAt: w.now,
-		ExpiresAt: w.now.Add(24 * time.Hour), IdleTimeout: time.Hour,
+		ExpiresAt: w.now.Add(24 * time.Hour), IdleTimeout: time.Hour, Level: storage.LevelPHR, MFAAt: w.now.Add(-time.Minute),
+		IP: "2001:db8::1", UserAgent: "Browser 1", UpstreamSID: "sid of " + string(id),
 	}
 }
 
@@ -147,7 +158,7 @@ func (w *world) issue(h *home) storage.IssueCode {
 		Ref: ref(token.Code, w.now.Add(codeLife)), Grant: storage.NewGrantID(w.now), User: h.user.ID, Client: w.client.ID,
 		Session: h.session.ID, Connection: h.connection.ID, RedirectURI: "https://demo.test/cb", RedirectSent: true,
 		Challenge: "challenge", Nonce: "nonce", Scopes: []string{"openid", "monitor:read"}, Resource: []string{"https://api.test"},
-		Claims: `{"userinfo":{}}`, Auth: storage.Authentication{AuthTime: h.session.AuthTime, ACR: "mfa", AMR: h.session.AMR},
+		Claims: `{"userinfo":{}}`, Auth: storage.Authentication{AuthTime: h.session.AuthTime, ACR: "mfa", AMR: h.session.AMR, Level: storage.LevelMFA, MFATime: h.session.MFAAt},
 		AuthTimeRequired: true, CreatedAt: w.now, ExpiresAt: w.now.Add(codeLife),
 	}}
 }
@@ -164,7 +175,7 @@ func (w *world) redeem(c storage.Code) storage.RedeemCode {
 		IdleUntil: w.now.Add(idleLife), ExpiresAt: end}
 	return storage.RedeemCode{
 		Code: c.Ref, At: w.now,
-		Grant: storage.Grant{ID: c.Grant, User: c.User, Client: c.Client, Session: c.Session, Connection: c.Connection, Scopes: c.Scopes,
+		Grant: storage.Grant{ID: c.Grant, User: c.User, Client: c.Client, Session: c.Session, Origin: c.Session, Connection: c.Connection, Scopes: c.Scopes,
 			Resource: c.Resource, Auth: c.Auth, Nonce: c.Nonce, Claims: c.Claims, CreatedAt: w.now, ExpiresAt: end},
 		Access: w.newAccess(c), Refresh: &refresh,
 	}
