@@ -20,22 +20,29 @@
 //	resource_server.disabled  resource_server.enabled
 //	resource_server.secret_rotated
 //	connection.created  connection.updated  connection.disabled
-//	connection.enabled
-//	domain.verified  domain.removed
-//	user.updated  user.disabled  user.enabled
+//	connection.enabled  connection.tested  connection.secret_rotated
+//	secret.expiring
+//	domain.claimed  domain.verified  domain.updated  domain.checked
+//	domain.failing  domain.lost  domain.removed
+//	user.updated  user.disabled  user.enabled  user.invited  user.linked
+//	role.kept  roles.missing
+//	factor.added  factor.removed  factor.proved  factor.refused
+//	factor.regressed  recovery_codes.replaced  recovery_code.used
+//	link.sent  link.used  address.proved
+//	sessions.ended  upstream.signed_out  upstream.refused
+//	tokens.revoked_upstream  logout.delivered
+//	break_glass.opened  break_glass.closed  break_glass.used
 //	signing_keys.changed
 //	key.created  key.updated  key.rotated  key.revealed  key.revoked
 //	key.leaked  key.quarantined  key.released
 //	key.delivered  key.pickup_missed  key.exchanged  key.refused
 //
-// What consent.withdrawn and user.* record is in the vocabulary because the store
-// can do it; no command brings it about.
-//
 // The outcome is "success" or "refused"; the reason is a short stable code. The
 // actor is who did it: the one in the context ([WithActor]) before the one that
 // the constructor knows before "system". The origin comes from the context
 // (package origin), the tenant from the handle that stores the event; what the
-// platform does to a tenant (tenant.*) is in that tenant's trail.
+// platform does to a tenant (tenant.*), and what a tenant decides for itself as a
+// whole (break_glass.opened, break_glass.closed), is in that tenant's trail.
 //
 // No event carries a secret, the hash of one, or a token. Texts that strangers
 // choose are cut, and their control and bidirectional characters escaped
