@@ -6,11 +6,23 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// The scopes that every catalogue has: those of the API for API keys.
+// The scopes that every catalogue has: those of the management API. Owners and
+// administrators may administer their organization whatever a file says of roles.
 const (
 	ScopeKeysRead  = "api-keys:read"
 	ScopeKeysWrite = "api-keys:write"
+	ScopeOrgRead   = "organization:read"
+	ScopeOrgWrite  = "organization:write"
 )
+
+// IssueCredentials are the scopes whose holder can let others in: by API keys, by
+// connections, by roles. No API key hands them on.
+func IssueCredentials() []string { return []string{ScopeKeysWrite, ScopeOrgWrite} }
+
+// Own reports whether a scope is of the management API.
+func Own(scope string) bool {
+	return slices.ContainsFunc(builtIn(), func(s storage.Scope) bool { return s.Name == scope })
+}
 
 // Catalogue is a deployment's scopes with what each implies, and the roles with what
 // each permits. It does not change, and is safe for concurrent use. A nil Catalogue
@@ -131,9 +143,14 @@ func builtIn() []storage.Scope {
 	return []storage.Scope{
 		{Name: ScopeKeysRead, Description: "See your API keys and how they are used"},
 		{Name: ScopeKeysWrite, Description: "Create, change and revoke API keys, with any of your rights", Sensitive: true},
+		{Name: ScopeOrgRead, Description: "See your organization's people, sessions and sign-in settings"},
+		{Name: ScopeOrgWrite, Description: "Change who can sign in to your organization, and with which role", Sensitive: true},
 	}
 }
 
-func builtInResource() Resource {
-	return Resource{Name: "api-keys", Description: "API keys", Actions: []Action{{"read", ScopeKeysRead}, {"write", ScopeKeysWrite}}}
+func builtInResources() []Resource {
+	return []Resource{
+		{Name: "api-keys", Description: "API keys", Actions: []Action{{"read", ScopeKeysRead}, {"write", ScopeKeysWrite}}},
+		{Name: "organization", Description: "The organization itself", Actions: []Action{{"read", ScopeOrgRead}, {"write", ScopeOrgWrite}}},
+	}
 }

@@ -158,13 +158,27 @@ scopes:
   "api-keys:write": {description: "Make keys", sensitive: false}
 roles: {owner: ["*"]}
 `).Catalogue
-	equal(t, "scopes", c.Scopes(), []storage.Scope{
+	equal(t, "scopes", c.Scopes()[:2], []storage.Scope{
 		{Name: "api-keys:read", Description: "See the keys"},
 		{Name: "api-keys:write", Description: "Make keys", Sensitive: true}, // whatever a file says
 	})
-	equal(t, "resources", c.Resources(), []catalogue.Resource{
+	equal(t, "resources", c.Resources()[:1], []catalogue.Resource{
 		{Name: "api-keys", Description: "Access keys", Actions: []catalogue.Action{{Name: "read", Scope: "api-keys:read"}}},
 	})
+}
+
+func TestOwnersAndAdministratorsAdministerWhateverAFileSays(t *testing.T) {
+	c := parse(t, `
+resources:
+  monitors: {description: Monitors, actions: {read: {scope: "monitors:read", description: "See monitors"}}}
+roles: {owner: ["monitors:read"], admin: ["monitors:read"], member: ["monitors:read"]}
+`).Catalogue
+	for role, want := range map[storage.Role][]string{
+		storage.RoleOwner: {"organization:read", "organization:write"}, storage.RoleAdmin: {"organization:read", "organization:write"},
+		storage.RoleMember: {}, storage.RoleViewer: {},
+	} {
+		equal(t, string(role), c.Effective([]string{"organization:read", "organization:write"}, role), want)
+	}
 }
 
 func TestWithoutACatalogueNothingIsImpliedOrRestricted(t *testing.T) {
@@ -174,7 +188,7 @@ func TestWithoutACatalogueNothingIsImpliedOrRestricted(t *testing.T) {
 	equal(t, "Effective", c.Effective(asked, storage.RoleViewer), asked)
 	equal(t, "Known", c.Known("anything"), true)
 	equal(t, "Permitted", c.Permitted(storage.RoleOwner), nil)
-	equal(t, "Resources", len(c.Resources()), 1)
+	equal(t, "Resources", len(c.Resources()), 2)
 }
 
 func TestPermissionsAreScopesInOtherWords(t *testing.T) {

@@ -27,6 +27,11 @@ func (d *draft) compile() *Catalogue {
 	for role, items := range d.roles {
 		c.permitted[role] = d.permit(c, items)
 	}
+	for _, role := range []storage.Role{storage.RoleOwner, storage.RoleAdmin} {
+		if may := c.permitted[role]; may != nil {
+			may[ScopeOrgRead], may[ScopeOrgWrite] = struct{}{}, struct{}{}
+		}
+	}
 	for _, r := range c.resources {
 		c.actions[r.Name] = map[string]string{}
 		for _, a := range r.Actions {

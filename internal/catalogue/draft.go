@@ -202,8 +202,9 @@ func (d *draft) addBuiltIn() {
 		}
 		d.scopes[s.Name], d.order = &scope{Scope: s}, append(d.order, s.Name)
 	}
-	own := builtInResource()
-	if !slices.ContainsFunc(d.resources, func(r Resource) bool { return r.Name == own.Name }) {
-		d.resources = append(d.resources, own)
+	for _, own := range builtInResources() {
+		if !slices.ContainsFunc(d.resources, func(r Resource) bool { return r.Name == own.Name }) {
+			d.resources = append(d.resources, own)
+		}
 	}
 }
