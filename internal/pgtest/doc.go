@@ -3,7 +3,8 @@
 // It owns the life of a private server (initdb, start, crash, restart, removal),
 // the databases that tests use on it, the templates they are cloned from, and two
 // TCP proxies: one that cuts connections, and one that delays and stalls them, each
-// kind by itself. The server runs in a temporary folder, on a loopback port and on
+// kind by itself. The server runs in a temporary folder, which lies in memory where
+// there is room and nothing durable was asked for, on a loopback port and on
 // a unix socket, under an unprivileged account when the test process belongs to
 // root, and it dies with the test process however that ends: panic, os.Exit or
 // SIGKILL.

@@ -72,7 +72,7 @@ func Start(options Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{options: options, account: account}
-	if s.folder, err = newFolder(account); err != nil {
+	if s.folder, err = newFolder(account, options.Durable); err != nil {
 		return nil, err
 	}
 	if err := s.create(); err != nil {

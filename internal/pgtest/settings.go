@@ -8,6 +8,10 @@ import (
 	"strconv"
 )
 
+// walInMemory bounds the log of a server that is not durable, which may lie in
+// memory.
+const walInMemory = "256MB"
+
 // settings returns the server's command-line parameters. Command line beats
 // postgresql.conf, so that a server keeps them over restarts.
 func (s *Server) settings() []string {
@@ -25,7 +29,7 @@ func (s *Server) settings() []string {
 	if s.options.Durable {
 		maps.Copy(values, map[string]string{"shared_buffers": "256MB", "max_wal_size": "2GB", "synchronous_commit": "on"})
 	} else {
-		maps.Copy(values, map[string]string{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
+		maps.Copy(values, map[string]string{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": walInMemory})
 	}
 	maps.Copy(values, s.options.Settings)
 	var argv []string
