@@ -16,6 +16,7 @@ const (
 	maxACR   = 255     // bytes of acr and of each amr
 	maxAMR   = 16      // values of amr
 	maxEmail = 254     // bytes; RFC 5321 section 4.5.3.1.3
+	maxSID   = 255     // bytes
 )
 
 // standard are the claims that are taken over (OpenID Connect Core section
@@ -32,25 +33,57 @@ var standard = map[string]string{
 // section 5.3.2).
 func (c *connector) subject(ctx context.Context, p *provider, t idToken, tokens upstreamTokens) (idp.Subject, error) {
 	claims := t.all
-	if p.meta.UserinfoEndpoint != "" && c.lacks(claims) {
+	if p.meta.UserinfoEndpoint != "" && !c.quirks.noUserinfo && c.lacks(claims) {
 		more, err := c.userinfo(ctx, p, t, tokens)
 		if err != nil {
 			return idp.Subject{}, err
 		}
 		claims = merge(more, claims)
 	}
-	s := idp.Subject{Issuer: t.Issuer, Subject: t.Subject, Claims: takeOver(claims)}
+	s := idp.Subject{Issuer: c.con.Issuer, Subject: c.personOf(t.all), Claims: takeOver(claims), Raw: claims}
 	takeRole(s.Claims, claims, c.con.RoleClaim)
-	s.Email, _ = s.Claims["email"].(string)
-	s.EmailVerified, _ = s.Claims["email_verified"].(bool)
-	s.AuthTime, _ = numericDate(t.all["auth_time"])
-	s.ACR, s.AMR = assurance(t.all)
+	c.takeEmail(&s, claims)
+	c.takeAuthentication(&s, t.all)
+	roles, err := c.roles(ctx, claims, tokens)
+	if err != nil {
+		return idp.Subject{}, err
+	}
+	s.Roles = roles
 	return s, nil
+}
+
+// takeEmail notes the address, and whether the provider vouches for it.
+func (c *connector) takeEmail(s *idp.Subject, claims map[string]any) {
+	delete(s.Claims, "email_verified")
+	s.Email, _ = s.Claims["email"].(string)
+	if s.Email != "" {
+		s.EmailVerified = c.vouches(claims)
+		s.Claims["email_verified"] = s.EmailVerified
+	}
+}
+
+// takeAuthentication notes what the ID token, which alone is about this sign-in, says of
+// it.
+func (c *connector) takeAuthentication(s *idp.Subject, claims map[string]any) {
+	s.AuthTime, _ = numericDate(claims["auth_time"])
+	s.ACR, s.AMR = assurance(claims)
+	s.Level = c.level(claims)
+	if sid := text(claims, "sid"); len(sid) <= maxSID {
+		s.SID = sid
+	}
+}
+
+// roles are the values of the connection's role claim.
+func (c *connector) roles(ctx context.Context, claims map[string]any, tokens upstreamTokens) (idp.RoleValues, error) {
+	if c.quirks.overage != nil && c.quirks.overage(c.con, claims) {
+		return c.overage(ctx, tokens.access)
+	}
+	return idp.RoleValuesOf(c.con, claims), nil
 }
 
 // lacks reports whether an ID token leaves out what is asked for elsewhere.
 func (c *connector) lacks(claims map[string]any) bool {
-	return claims["email"] == nil || claims["name"] == nil || c.con.RoleClaim != "" && claims[c.con.RoleClaim] == nil
+	return claims["email"] == nil || claims["name"] == nil || c.con.RoleClaim != "" && !idp.RoleValuesOf(c.con, claims).Present
 }
 
 func (c *connector) userinfo(ctx context.Context, p *provider, t idToken, tokens upstreamTokens) (map[string]any, error) {
@@ -90,9 +123,6 @@ func takeOver(claims map[string]any) map[string]any {
 	kept := map[string]any{}
 	for name, kind := range standard {
 		v := claims[name]
-		if kind == "bool" {
-			v = truth(v)
-		}
 		if raw, err := json.Marshal(v); err == nil && len(raw) <= maxClaim && kindOf(v) == kind {
 			kept[name] = v
 		}
@@ -113,17 +143,6 @@ func takeRole(kept, claims map[string]any, name string) {
 	if raw, err := json.Marshal(v); name != "" && err == nil && len(raw) <= maxClaim && (isText || isList) {
 		kept[name] = v
 	}
-}
-
-// truth reads booleans that some providers send as strings.
-func truth(v any) any {
-	switch v {
-	case "true":
-		return true
-	case "false":
-		return false
-	}
-	return v
 }
 
 func kindOf(v any) string {
@@ -153,5 +172,3 @@ func assurance(claims map[string]any) (acr string, amr []string) {
 	}
 	return acr, amr
 }
-
-var _ oidc.KeySet = (*keySet)(nil)

@@ -41,6 +41,8 @@ type Config struct {
 	// and reaches no private address. Its redirects are not followed.
 	Client *http.Client
 	Opener Opener
+	// Graph is the origin of Microsoft Graph; "": Microsoft's own. Tests put theirs here.
+	Graph string
 	// AllowLoopbackHTTP accepts plain http on loopback addresses: development
 	// only.
 	AllowLoopbackHTTP bool
@@ -101,23 +103,15 @@ func newConnector(cfg Config, t storage.TenantID, con storage.Connection) (*conn
 	if len(algs) == 0 {
 		return nil, invalid("no acceptable signing algorithm")
 	}
-	secret, err := openSecret(cfg.Opener, t, con)
+	quirks, known := products[con.Preset]
+	if !known {
+		return nil, invalid("no such preset: %.40q", con.Preset)
+	}
+	secrets, err := openSecrets(cfg.Opener, t, con)
 	if err != nil {
 		return nil, err
 	}
-	return &connector{cfg: cfg, tenant: t, con: con, secret: secret, algs: algs}, nil
-}
-
-func openSecret(o Opener, t storage.TenantID, con storage.Connection) (string, error) {
-	if len(con.SealedSecret) == 0 {
-		return "", nil // a public client of the provider: PKCE alone
-	}
-	place := seal.Place{Tenant: t, Table: "connections", Column: "client_secret", Row: string(con.ID)}
-	secret, err := o.Open(place, con.SealedSecret)
-	if err != nil {
-		return "", fmt.Errorf("oidcconn: client secret of connection %s: %w", con.ID, err)
-	}
-	return string(secret), nil
+	return &connector{cfg: cfg, tenant: t, con: con, quirks: quirks, secrets: secrets, algs: algs}, nil
 }
 
 func acceptedAlgs(named []string) []string {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -25,16 +26,25 @@ type connector struct {
 	cfg    Config
 	tenant storage.TenantID
 	con    storage.Connection
-	secret string
+	quirks quirks
 	algs   []string
+
+	secrets []clientSecret
+	working atomic.Int32 // which of them worked last
 
 	flights  singleflight.Group
 	mu       sync.Mutex
 	provider *provider
-	tried    time.Time // when discovery was last asked for
+	tried    time.Time  // when discovery was last asked for
+	org      *connector // see organization
 }
 
-var _ idp.Connector = (*connector)(nil)
+var (
+	_ idp.Connector          = (*connector)(nil)
+	_ idp.Examiner           = (*connector)(nil)
+	_ idp.LogoutVerifier     = (*connector)(nil)
+	_ idp.RevocationVerifier = (*connector)(nil)
+)
 
 // AuthURL returns the authentication request (OpenID Connect Core section
 // 3.1.2.1). Errors wrap [idp.ErrUpstreamInvalid] and
@@ -45,17 +55,27 @@ func (c *connector) AuthURL(ctx context.Context, req idp.UpstreamRequest) (strin
 		return "", err
 	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(req.Verifier), oidc.Nonce(req.Nonce)}
-	for name, value := range map[string]string{
-		"login_hint": req.LoginHint, "prompt": req.Prompt, "acr_values": strings.Join(req.ACRValues, " "),
-	} {
+	for name, value := range c.params(req) {
 		if value != "" {
 			options = append(options, oauth2.SetAuthURLParam(name, value))
 		}
 	}
-	if req.MaxAge != nil {
-		options = append(options, oauth2.SetAuthURLParam("max_age", strconv.FormatInt(*req.MaxAge, 10)))
+	return c.oauth2(p, "", req.RedirectURI).AuthCodeURL(req.State, options...), nil
+}
+
+// params are the optional parameters of an authentication request; empty ones are not
+// sent.
+func (c *connector) params(req idp.UpstreamRequest) map[string]string {
+	params := map[string]string{
+		"login_hint": req.LoginHint, "prompt": req.Prompt, "acr_values": strings.Join(req.ACRValues, " "),
 	}
-	return c.oauth2(p, req.RedirectURI).AuthCodeURL(req.State, options...), nil
+	if req.MaxAge != nil {
+		params["max_age"] = strconv.FormatInt(*req.MaxAge, 10)
+	}
+	if c.quirks.ask != nil {
+		c.quirks.ask(c.con, req, params)
+	}
+	return params
 }
 
 // Finish checks the authentication response, exchanges the code and verifies
@@ -80,16 +100,28 @@ func (c *connector) Finish(ctx context.Context, cb idp.UpstreamCallback) (idp.Su
 	return c.subject(ctx, p, t, tokens)
 }
 
-func (c *connector) oauth2(p *provider, redirectURI string) *oauth2.Config {
+func (c *connector) oauth2(p *provider, secret, redirectURI string) *oauth2.Config {
 	endpoint := p.oidc.Endpoint()
-	endpoint.AuthStyle = p.meta.authStyle(c.secret)
-	scopes := slices.Clone(c.con.Scopes)
-	if !slices.Contains(scopes, oidc.ScopeOpenID) {
-		scopes = append([]string{oidc.ScopeOpenID}, scopes...)
-	}
+	endpoint.AuthStyle = p.meta.authStyle(secret)
 	return &oauth2.Config{
-		ClientID: c.con.ClientID, ClientSecret: c.secret, Endpoint: endpoint, RedirectURL: redirectURI, Scopes: scopes,
+		ClientID: c.con.ClientID, ClientSecret: secret, Endpoint: endpoint, RedirectURL: redirectURI, Scopes: c.scopes(),
 	}
+}
+
+// scopes are those that are asked for, openid always among them.
+func (c *connector) scopes() []string {
+	all := slices.Clone(c.con.Scopes)
+	if !slices.Contains(all, oidc.ScopeOpenID) {
+		all = append([]string{oidc.ScopeOpenID}, all...)
+	}
+	if c.quirks.scopes != nil {
+		for _, s := range c.quirks.scopes(c.con) {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
 }
 
 // checkResponse returns the code of a response that this provider made. The

@@ -50,23 +50,32 @@ type room struct {
 	clock   *clock
 	op      *optest.Provider
 	con     storage.Connection
+	sealer  *seal.Sealer
 	connect idp.Connect
 }
 
 func newRoom(t *testing.T) *room {
 	c := newClock()
-	r := &room{t: t, clock: c, op: optest.New(t, c.now)}
 	sealer, err := seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := &room{t: t, clock: c, op: optest.New(t, c.now), sealer: sealer}
 	r.con = storage.Connection{ID: "con_1", Kind: storage.OIDC, Issuer: r.op.Issuer, ClientID: optest.ClientID, Scopes: []string{"openid", "email", "profile"}, Version: 1}
-	place := seal.Place{Tenant: tenant, Table: "connections", Column: "client_secret", Row: string(r.con.ID)}
-	if r.con.SealedSecret, err = sealer.Seal(place, []byte(optest.ClientSecret)); err != nil {
-		t.Fatal(err)
-	}
+	r.con.SealedSecret = r.seal("client_secret", optest.ClientSecret)
 	r.connect = Connect(Config{Client: r.op.Client, Opener: sealer, Now: c.now})
 	return r
+}
+
+// seal seals a secret of the connection.
+func (r *room) seal(column, secret string) []byte {
+	r.t.Helper()
+	place := seal.Place{Tenant: tenant, Table: "connections", Column: column, Row: string(r.con.ID)}
+	sealed, err := r.sealer.Seal(place, []byte(secret))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return sealed
 }
 
 func (r *room) connector() idp.Connector {
@@ -126,8 +135,12 @@ func TestSignIn(t *testing.T) {
 	want := idp.Subject{
 		Issuer: r.op.Issuer, Subject: "alice-sub", Email: "alice@acme.test", EmailVerified: true,
 		Claims: map[string]any{"email": "alice@acme.test", "email_verified": true, "name": "Alice Archer"},
-		ACR:    "urn:two", AMR: []string{"pwd", "otp"},
+		ACR:    "urn:two", AMR: []string{"pwd", "otp"}, Level: storage.LevelMFA,
 	}
+	if raw := got.Raw; raw["iss"] != r.op.Issuer || raw["groups"] == nil {
+		t.Errorf("raw claims: %v", raw)
+	}
+	got.Raw = nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("subject (-want +got):\n%s", diff)
 	}
@@ -187,7 +200,7 @@ func TestClaimsOfTheWrongTypeOrSizeAreDropped(t *testing.T) {
 	r := newRoom(t)
 	r.op.Person["picture"] = "data:" + strings.Repeat("x", maxClaim)
 	r.op.Person["locale"] = 7
-	r.op.Person["email_verified"] = "true" // as some providers say it
+	r.op.Person["phone_number_verified"] = "true" // a text is no answer to yes or no
 	r.op.Person["address"] = map[string]any{"locality": "Berlin"}
 	got, err := r.signIn()
 	if err != nil {

@@ -29,6 +29,7 @@ const (
 // metadata is what we read of a discovery document (OpenID Connect Discovery
 // section 3; RFC 9207 section 3).
 type metadata struct {
+	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
@@ -84,11 +85,13 @@ func (c *connector) readDiscovery(ctx context.Context, known *provider) (*provid
 }
 
 func (c *connector) fetchProvider(ctx context.Context) (*provider, error) {
+	if why := c.whyUnusable(); why != "" {
+		return nil, invalid("%s", why)
+	}
+	// go-oidc's own comparison knows no metadata that several issuers share.
+	ctx = oidc.InsecureIssuerURLContext(ctx, c.con.Issuer)
 	found, err := oidc.NewProvider(oidc.ClientContext(ctx, c.cfg.Client), c.con.Issuer)
-	var mismatch *oidc.IssuerMismatchError
 	switch {
-	case errors.As(err, &mismatch):
-		return nil, invalid("discovery names another issuer than the connection: %w", err) // FO-01
 	case err != nil && reached(err):
 		return nil, invalid("discovery: %w", brief(err))
 	case err != nil:
@@ -98,6 +101,9 @@ func (c *connector) fetchProvider(ctx context.Context) (*provider, error) {
 	if err := found.Claims(&p.meta); err != nil {
 		return nil, invalid("discovery: %w", err)
 	}
+	if !c.namesIssuer(p.meta.Issuer) {
+		return nil, invalid("discovery names the issuer %.200q, and not the connection's", p.meta.Issuer) // FO-01
+	}
 	if err := p.meta.check(c.cfg.AllowLoopbackHTTP); err != nil {
 		return nil, err
 	}
@@ -105,15 +111,25 @@ func (c *connector) fetchProvider(ctx context.Context) (*provider, error) {
 	return p, nil
 }
 
+// address is an endpoint of a provider.
+type address struct {
+	name, url string
+	needed    bool
+}
+
+func (m metadata) addresses() []address {
+	return []address{
+		{"authorization_endpoint", m.AuthorizationEndpoint, true},
+		{"token_endpoint", m.TokenEndpoint, true},
+		{"jwks_uri", m.JWKSURI, true},
+		{"userinfo_endpoint", m.UserinfoEndpoint, false},
+	}
+}
+
 // check refuses endpoints that must not be used (FO-22).
 func (m metadata) check(loopbackHTTP bool) error {
-	for _, e := range []struct{ name, url string }{
-		{"authorization_endpoint", m.AuthorizationEndpoint},
-		{"token_endpoint", m.TokenEndpoint},
-		{"jwks_uri", m.JWKSURI},
-		{"userinfo_endpoint", m.UserinfoEndpoint},
-	} {
-		if e.url == "" && e.name == "userinfo_endpoint" {
+	for _, e := range m.addresses() {
+		if e.url == "" && !e.needed {
 			continue
 		}
 		if err := checkURL(e.url, loopbackHTTP); err != nil {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
 	"github.com/watchgate/watchgate/idp"
@@ -26,8 +25,7 @@ type upstreamTokens struct {
 
 // exchange redeems the code with its PKCE verifier.
 func (c *connector) exchange(ctx context.Context, p *provider, code string, cb idp.UpstreamCallback) (upstreamTokens, error) {
-	ctx = oidc.ClientContext(ctx, c.cfg.Client)
-	got, err := c.oauth2(p, cb.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(cb.Verifier))
+	got, err := c.redeem(ctx, p, code, cb)
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refused):

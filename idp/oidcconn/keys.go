@@ -30,7 +30,7 @@ var (
 	errHeader    = errors.New("the JOSE header is not acceptable")
 )
 
-// keySet is a provider's keys at its jwks_uri (FO-21). It is go-oidc's KeySet.
+// keySet is a provider's keys at its jwks_uri (FO-21).
 // An unknown key makes it read them again, at most once a minute; it reads them
 // hourly in any case, so that a key which the provider has removed dies; while
 // the provider is away the old ones serve for a day.
@@ -41,9 +41,24 @@ type keySet struct {
 
 	flights singleflight.Group
 	mu      sync.Mutex
-	keys    []jose.JSONWebKey
+	keys    []publicKey
 	read    time.Time // when keys were read
 	tried   time.Time // when they were last asked for
+}
+
+// publicKey is a key of a set, with the issuer that it is published for, which only
+// some providers say.
+type publicKey struct {
+	jose.JSONWebKey
+	issuer string
+}
+
+// acceptable is what a signed token has to be, beside signed.
+type acceptable struct {
+	types []string // values of typ, in lower case; "": it may be absent
+	// by reports whether a key that is published for an issuer may have signed the
+	// payload; nil: every key may.
+	by func(keyIssuer string, payload []byte) bool
 }
 
 func newKeySet(cfg Config, url string, algs []string) *keySet {
@@ -54,10 +69,9 @@ func newKeySet(cfg Config, url string, algs []string) *keySet {
 	return k
 }
 
-// VerifySignature returns the payload of a compact JWS that one of the
-// provider's keys signed.
-func (k *keySet) VerifySignature(ctx context.Context, compact string) ([]byte, error) {
-	if err := checkHeader(compact); err != nil {
+// verify returns the payload of a compact JWS that one of the provider's keys signed.
+func (k *keySet) verify(ctx context.Context, compact string, want acceptable) ([]byte, error) {
+	if err := checkHeader(compact, want.types); err != nil {
 		return nil, err
 	}
 	jws, err := jose.ParseSignedCompact(compact, k.algs)
@@ -69,7 +83,7 @@ func (k *keySet) VerifySignature(ctx context.Context, compact string) ([]byte, e
 		return nil, err
 	}
 	header := jws.Signatures[0].Protected
-	payload, known := verify(jws, candidates(keys, header))
+	payload, known := verify(jws, candidates(keys, header), want)
 	if payload != nil {
 		return payload, nil
 	}
@@ -81,17 +95,17 @@ func (k *keySet) VerifySignature(ctx context.Context, compact string) ([]byte, e
 	if keys, err = k.again(ctx); err != nil {
 		return nil, errors.Join(errSignature, err)
 	}
-	if payload, _ = verify(jws, candidates(keys, header)); payload == nil {
+	if payload, _ = verify(jws, candidates(keys, header), want); payload == nil {
 		return nil, errSignature
 	}
 	return payload, nil
 }
 
-// checkHeader refuses what no ID token needs: critical extensions (RFC 7515
+// checkHeader refuses what no token of ours needs: critical extensions (RFC 7515
 // section 4.1.11: we understand none) and tokens that say they are of another
-// type (RFC 8725 section 3.11). A key that comes in the header, by value or by
+// type than those named (RFC 8725 section 3.11). A key that comes in the header, by value or by
 // URL, is never looked at (FO-06).
-func checkHeader(compact string) error {
+func checkHeader(compact string, types []string) error {
 	first, _, _ := strings.Cut(compact, ".")
 	var header struct {
 		Crit json.RawMessage `json:"crit"`
@@ -101,7 +115,8 @@ func checkHeader(compact string) error {
 	if err != nil || json.Unmarshal(raw, &header) != nil {
 		return errHeader
 	}
-	if header.Crit != nil || (header.Type != "" && !strings.EqualFold(header.Type, "JWT")) {
+	typ := strings.TrimPrefix(strings.ToLower(header.Type), "application/")
+	if header.Crit != nil || !slices.Contains(types, typ) {
 		return errHeader
 	}
 	return nil
@@ -109,8 +124,8 @@ func checkHeader(compact string) error {
 
 // candidates are the keys that may have made a signature with this header:
 // those of its kid, or, when it names none, those that fit its algorithm.
-func candidates(keys []jose.JSONWebKey, h jose.Header) []jose.JSONWebKey {
-	var fit []jose.JSONWebKey
+func candidates(keys []publicKey, h jose.Header) []publicKey {
+	var fit []publicKey
 	for _, k := range keys {
 		if (h.KeyID == "" || k.KeyID == h.KeyID) && (k.Algorithm == "" || k.Algorithm == h.Algorithm) && fits(k.Key, h.Algorithm) {
 			fit = append(fit, k)
@@ -133,9 +148,9 @@ func fits(key any, alg string) bool {
 }
 
 // verify tries the keys; known reports whether there was one to try.
-func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []byte, known bool) {
+func verify(jws *jose.JSONWebSignature, keys []publicKey, want acceptable) (payload []byte, known bool) {
 	for _, k := range keys {
-		if payload, err := jws.Verify(k.Key); err == nil {
+		if payload, err := jws.Verify(k.Key); err == nil && (want.by == nil || want.by(k.issuer, payload)) {
 			return payload, true
 		}
 	}
@@ -143,7 +158,7 @@ func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []byte,
 }
 
 // current returns the keys, read again when they are an hour old.
-func (k *keySet) current(ctx context.Context) ([]jose.JSONWebKey, error) {
+func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
 	k.mu.Lock()
 	keys, read := k.keys, k.read
 	k.mu.Unlock()
@@ -155,7 +170,7 @@ func (k *keySet) current(ctx context.Context) ([]jose.JSONWebKey, error) {
 
 // again reads the keys, unless that was tried within the minute, and falls back
 // to those that are not older than a day.
-func (k *keySet) again(ctx context.Context) ([]jose.JSONWebKey, error) {
+func (k *keySet) again(ctx context.Context) ([]publicKey, error) {
 	now := k.cfg.Now()
 	k.mu.Lock()
 	keys, fresh, tried := k.keys, now.Sub(k.read) < staleAge, k.tried
@@ -186,7 +201,7 @@ func (k *keySet) fetch(ctx context.Context) error {
 	return err
 }
 
-func (k *keySet) download(ctx context.Context) ([]jose.JSONWebKey, error) {
+func (k *keySet) download(ctx context.Context) ([]publicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
 	if err != nil {
 		return nil, invalid("jwks_uri: %w", err)
@@ -210,18 +225,21 @@ func (k *keySet) download(ctx context.Context) ([]jose.JSONWebKey, error) {
 
 // parseKeys takes the public signing keys of a set, and passes over keys that
 // it does not understand (RFC 7517 section 5).
-func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
+func parseKeys(body []byte) ([]publicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
 		return nil, invalid("jwks_uri: %w", fmt.Errorf("not a JWK set"))
 	}
-	keys := make([]jose.JSONWebKey, 0, len(set.Keys))
+	keys := make([]publicKey, 0, len(set.Keys))
 	for _, raw := range set.Keys[:min(len(set.Keys), maxKeys)] {
 		var key jose.JSONWebKey
-		if json.Unmarshal(raw, &key) == nil && key.IsPublic() && slices.Contains([]string{"", "sig"}, key.Use) {
-			keys = append(keys, key)
+		var more struct {
+			Issuer string `json:"issuer"`
+		}
+		if json.Unmarshal(raw, &key) == nil && json.Unmarshal(raw, &more) == nil && key.IsPublic() && slices.Contains([]string{"", "sig"}, key.Use) {
+			keys = append(keys, publicKey{key, more.Issuer})
 		}
 	}
 	return keys, nil

@@ -1,6 +1,7 @@
 package oidcconn
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
 )
 
@@ -126,5 +128,69 @@ func TestDiscoveryIsReadOnceAnHour(t *testing.T) {
 	ask()
 	if n := r.op.Seen("/.well-known/openid-configuration"); n < 2 {
 		t.Error("discovery was not read again after an hour")
+	}
+}
+
+// A set that is older than a day is not believed, however long the provider is away.
+func TestKeysAreNotBelievedAfterADay(t *testing.T) {
+	r := newRoom(t)
+	cfg := Config{Client: r.op.Client, Now: r.clock.now}
+	k := newKeySet(cfg, r.op.Issuer+"/jwks", defaultAlgs)
+	token := optest.Sign(r.op.Keys[0], nil, []byte(`{}`))
+	any := acceptable{types: []string{"jwt"}}
+	if _, err := k.verify(t.Context(), token, any); err != nil {
+		t.Fatal(err)
+	}
+	r.op.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	k.cfg.Client = &http.Client{Transport: outages{r.op.Client.Transport}}
+	r.clock.forward(staleAge - time.Second)
+	if _, err := k.verify(t.Context(), token, any); err != nil {
+		t.Errorf("within the day: %v", err)
+	}
+	r.clock.forward(time.Second)
+	if _, err := k.verify(t.Context(), token, any); !errors.Is(err, idp.ErrUpstreamUnavailable) {
+		t.Errorf("after a day: %v, want ErrUpstreamUnavailable", err)
+	}
+}
+
+// A removed key dies at the first reading without it: a token of an unknown key brings
+// that about at once.
+func TestRemovedKeyStopsWorkingWhenTheKeysAreReadAgain(t *testing.T) {
+	r := newRoom(t)
+	r.succeeds("first key")
+	old := r.op.Keys[0]
+	r.op.Keys = []jose.JSONWebKey{optest.ECKey("ec-1")}
+	r.clock.forward(retryAge)
+	r.succeeds("the new key")
+	r.op.Sign = func(payload []byte) string { return optest.Sign(old, nil, payload) }
+	r.refused()
+}
+
+// However many tokens of unknown keys come at once, and of whatever kind.
+func TestAttackUnknownKeysOfLogoutTokensCauseOneFetchAMinute(t *testing.T) {
+	r := newRoom(t)
+	r.succeeds("first key")
+	r.clock.forward(2 * time.Minute)
+	good := r.op.Keys[0]
+	stranger := attackerKey(t)
+	stranger.KeyID = "unknown"
+	r.op.Keys = []jose.JSONWebKey{stranger}
+	forged := r.op.Logout(map[string]any{"sid": "s"}, nil)
+	r.op.Keys = []jose.JSONWebKey{good}
+	c := r.connector().(idp.LogoutVerifier)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if _, err := c.VerifyLogout(t.Context(), forged); err == nil {
+				t.Error("believed")
+			}
+		})
+	}
+	wg.Wait()
+	if n := r.op.Seen("/jwks"); n != 2 {
+		t.Errorf("the keys were fetched %d times, want 2", n)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,11 @@ type Provider struct {
 	IDTokenClaims []string
 	// Keys are what signs (the first one) and what is published.
 	Keys []jose.JSONWebKey
+	// KeyIssuers are the issuers that keys are published for, by kid; a key that is not
+	// in here names none.
+	KeyIssuers map[string]string
+	// Secrets are the client secrets that are accepted.
+	Secrets []string
 
 	Discovery func(doc map[string]any)                          // bends the discovery document
 	Response  func(params url.Values)                           // bends the authorization response
@@ -49,12 +55,15 @@ type Provider struct {
 	Sign      func(payload []byte) string                       // replaces the ID token's signature
 	Userinfo  func(claims map[string]any)                       // bends the userinfo answer
 	Intercept func(w http.ResponseWriter, r *http.Request) bool // answers instead of the provider
+	// Elsewhere answers for hosts and paths that are not the provider's; nil: 404.
+	Elsewhere http.Handler
 
 	mu     sync.Mutex
 	codes  map[string]grant
 	tokens map[string]map[string]any
 	seen   map[string]int
 	asked  url.Values
+	server *httptest.Server
 }
 
 // grant is what a code stands for.
@@ -69,14 +78,14 @@ func New(t testing.TB, now func() time.Time) *Provider {
 	t.Helper()
 	p := &Provider{
 		Now: now, codes: map[string]grant{}, tokens: map[string]map[string]any{}, seen: map[string]int{},
-		Keys: []jose.JSONWebKey{RSAKey("rsa-1")},
+		Keys: []jose.JSONWebKey{RSAKey("rsa-1")}, Secrets: []string{ClientSecret},
 		Person: map[string]any{
 			"sub": "alice-sub", "email": "alice@acme.test", "email_verified": true, "name": "Alice Archer",
 		},
 	}
-	server := httptest.NewTLSServer(p)
-	t.Cleanup(server.Close)
-	p.Issuer, p.Client = server.URL, server.Client()
+	p.server = httptest.NewTLSServer(p)
+	t.Cleanup(p.server.Close)
+	p.Issuer, p.Client = p.server.URL, p.server.Client()
 	return p
 }
 
@@ -103,7 +112,7 @@ func ECKey(kid string) jose.JSONWebKey {
 	return jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: "ES256", Use: "sig"}
 }
 
-// Seen is how often a path was asked for.
+// Seen is how often a path, or a host, was asked for.
 func (p *Provider) Seen(path string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,30 +130,45 @@ func (p *Provider) Asked() url.Values {
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.seen[r.URL.Path]++
+	p.seen[r.Host]++
 	p.mu.Unlock()
+	w.Header().Set("Date", p.Now().UTC().Format(http.TimeFormat))
 	if p.Intercept != nil && p.Intercept(w, r) {
 		return
 	}
-	switch r.URL.Path {
-	case "/.well-known/openid-configuration":
-		p.discovery(w)
-	case "/authorize":
+	doc := p.document()
+	switch "https://" + r.Host + r.URL.Path {
+	case p.base() + "/.well-known/openid-configuration":
+		writeJSON(w, http.StatusOK, doc)
+	case doc["authorization_endpoint"]:
 		p.authorize(w, r)
-	case "/token":
+	case doc["token_endpoint"]:
 		p.token(w, r)
-	case "/userinfo":
+	case doc["userinfo_endpoint"]:
 		p.userinfo(w, r)
-	case "/jwks":
+	case doc["jwks_uri"]:
 		p.jwks(w)
 	default:
-		http.NotFound(w, r)
+		p.elsewhere(w, r)
 	}
 }
 
-func (p *Provider) discovery(w http.ResponseWriter) {
+func (p *Provider) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if p.Elsewhere == nil {
+		http.NotFound(w, r)
+		return
+	}
+	p.Elsewhere.ServeHTTP(w, r)
+}
+
+func (p *Provider) base() string { return strings.TrimSuffix(p.Issuer, "/") }
+
+// document is the discovery document, bent.
+func (p *Provider) document() map[string]any {
+	base := p.base()
 	doc := map[string]any{
-		"issuer": p.Issuer, "authorization_endpoint": p.Issuer + "/authorize", "token_endpoint": p.Issuer + "/token",
-		"userinfo_endpoint": p.Issuer + "/userinfo", "jwks_uri": p.Issuer + "/jwks",
+		"issuer": p.Issuer, "authorization_endpoint": base + "/authorize", "token_endpoint": base + "/token",
+		"userinfo_endpoint": base + "/userinfo", "jwks_uri": base + "/jwks",
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported":          []string{"RS256"},
 		"authorization_response_iss_parameter_supported": true,
@@ -152,7 +176,7 @@ func (p *Provider) discovery(w http.ResponseWriter) {
 	if p.Discovery != nil {
 		p.Discovery(doc)
 	}
-	writeJSON(w, http.StatusOK, doc)
+	return doc
 }
 
 // authorize signs Person in and answers at the redirect URI.
@@ -177,12 +201,21 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
 }
 
-// token redeems a code once, for the client that got it, with its verifier.
-func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
-	id, secret, _ := r.BasicAuth()
+// credentials are those of the client: by Basic, or else in the form (RFC 6749 section
+// 2.3.1).
+func credentials(r *http.Request) (id, secret string) {
+	id, secret, basic := r.BasicAuth()
+	if !basic {
+		return r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	}
 	id, _ = url.QueryUnescape(id)
 	secret, _ = url.QueryUnescape(secret)
-	if id != ClientID || secret != ClientSecret {
+	return id, secret
+}
+
+// token redeems a code once, for the client that got it, with its verifier.
+func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
+	if id, secret := credentials(r); id != ClientID || !slices.Contains(p.Secrets, secret) {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
@@ -269,11 +302,22 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Provider) jwks(w http.ResponseWriter) {
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	keys := []map[string]any{}
 	for _, k := range p.Keys {
-		set.Keys = append(set.Keys, k.Public())
+		raw, err := k.Public().MarshalJSON()
+		if err != nil {
+			panic(err)
+		}
+		var key map[string]any
+		if err := json.Unmarshal(raw, &key); err != nil {
+			panic(err)
+		}
+		if issuer, ok := p.KeyIssuers[k.KeyID]; ok {
+			key["issuer"] = issuer
+		}
+		keys = append(keys, key)
 	}
-	writeJSON(w, http.StatusOK, set)
+	writeJSON(w, http.StatusOK, map[string]any{"keys": keys})
 }
 
 // PublicKey is the public half of the key that signs.
