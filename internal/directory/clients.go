@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/watchgate/watchgate/audit"
@@ -160,6 +161,19 @@ func (d *Directory) checkRedirects(p *Problem, c storage.Client) {
 			p.add("the redirect URI %q is refused: %s", u, err)
 		}
 	}
+	if c.BackchannelLogoutURI != "" && !d.goodCallback(c.BackchannelLogoutURI) {
+		p.add("the address %q for logout tokens must be an https URL without fragment, of at most 2000 bytes", c.BackchannelLogoutURI)
+	}
+}
+
+// goodCallback reports whether a logout token may be posted to an address (OpenID
+// Connect Back-Channel Logout section 2.2).
+func (d *Directory) goodCallback(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || len(address) > 2000 || u.Hostname() == "" || u.User != nil || strings.ContainsAny(address, "#\\") {
+		return false
+	}
+	return u.Scheme == "https" || d.onThisMachine(u)
 }
 
 // nameTenants looks whether the tenants that the client names exist, and puts

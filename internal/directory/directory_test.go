@@ -3,7 +3,6 @@ package directory_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
+	"github.com/watchgate/watchgate/storage/storagetest"
 )
 
 var clock = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -36,10 +36,7 @@ func open(t *testing.T) (*directory.Directory, storage.Store, *seal.Sealer) {
 // emptyStore returns a SQLite store without records.
 func emptyStore(t *testing.T) storage.Store {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "watchgate.db")
-	if err := sqlstore.Migrate(t.Context(), file); err != nil {
-		t.Fatal(err)
-	}
+	file := storagetest.File(t, sqlstore.Migrate)
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: file})
 	if err != nil {
 		t.Fatal(err)

@@ -92,10 +92,10 @@ func checkName(p *Problem, name string) { checkText(p, "name", name, 100) }
 // the audit trail: it must not be able to change how the rest of them reads.
 func checkText(p *Problem, what, text string, limit int) {
 	if strings.TrimSpace(text) == "" || len(text) > limit {
-		p.add("the %s must have 1 to %d bytes: people read it", what, limit)
+		p.in(what, "the %s must have 1 to %d bytes: people read it", what, limit)
 	}
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, invisible) {
-		p.add("the %s must have no control, direction or line break characters", what)
+		p.in(what, "the %s must have no control, direction or line break characters", what)
 	}
 }
 
