@@ -107,7 +107,7 @@ func (s *Server) reread(ctx context.Context, req storage.AuthorizeRequest, ls st
 // approve judges and issues. storage.ErrConflict: something changed meanwhile.
 func (s *Server) approve(ctx context.Context, req storage.AuthorizeRequest, c storage.Client, ls storage.LiveSession, approved int64) (string, error) {
 	now, asked := s.now(), approved != 0 && approved == c.Version
-	if refused := recheck(req, c, ls, now); refused != nil {
+	if refused := recheck(s.cfg.Rules, req, c, ls, now); refused != nil {
 		return "", refused
 	}
 	if !asked && needsConsent(req, c, ls.Consent) {
@@ -173,7 +173,7 @@ func (u *unit) issuance(req storage.AuthorizeRequest, ls storage.LiveSession, as
 		Session: ls.ID, Connection: ls.Connection, RedirectURI: req.RedirectURI, RedirectSent: req.RedirectSent,
 		Challenge: req.Challenge, Nonce: req.Nonce, Scopes: u.newCode.scopes, Resource: req.Resource,
 		Claims:           requestedClaims(req.Claims).releasedTo(u.client.Scopes),
-		Auth:             storage.Authentication{AuthTime: ls.AuthTime, ACR: ls.ACR, AMR: ls.AMR},
+		Auth:             authentication(req, ls.Session),
 		AuthTimeRequired: req.MaxAge != nil, CreatedAt: u.at, ExpiresAt: u.at.Add(CodeLifetime),
 	}}
 	switch {

@@ -15,6 +15,7 @@ import (
 
 // Rows 1 to 5 and 8 to 11: a redirect URI that is almost registered.
 func TestAttackRedirectURIThatIsNotRegistered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	for _, uri := range []string{
@@ -37,6 +38,7 @@ func TestAttackRedirectURIThatIsNotRegistered(t *testing.T) {
 
 // Rows 6 to 11: the loopback exception, and nothing near it.
 func TestAttackLoopbackRedirect(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, ls := w.aliceIn()
 	cookie, _ := w.aliceIn()
@@ -64,6 +66,7 @@ func TestAttackLoopbackRedirect(t *testing.T) {
 
 // Rows 12 and 13.
 func TestAttackRepeatedClientOrRedirect(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	q := request().Encode()
@@ -74,6 +77,7 @@ func TestAttackRepeatedClientOrRedirect(t *testing.T) {
 
 // Row 14.
 func TestAttackRepeatedParameter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	for _, more := range []string{"scope=openid", "state=2", "nonce=2", "response_type=code", "response_mode=query&response_mode=query", "code_challenge=x", "prompt=none&prompt=none", "extra=1&extra=2"} {
@@ -83,6 +87,7 @@ func TestAttackRepeatedParameter(t *testing.T) {
 
 // Row 15, and AZ-05.
 func TestAttackClientThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	w.change("other", func(c *storage.Client) { c.DisabledAt = start })
@@ -110,6 +115,7 @@ func reference(page string) string {
 
 // Row 15: a tenant's own client is of no use to another tenant's people.
 func TestAttackClientOfAnotherTenant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.client("globex-app", func(c *storage.Client) { c.Owner = w.globex.ID })
 	cookie, ls := w.aliceIn()
@@ -123,6 +129,7 @@ func TestAttackClientOfAnotherTenant(t *testing.T) {
 
 // Row 16.
 func TestAttackResponseType(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	for _, rt := range []string{"token", "id_token", "code id_token", "code token", "code code", "Code", "none"} {
@@ -133,6 +140,7 @@ func TestAttackResponseType(t *testing.T) {
 
 // Row 17: 400 without OAuth parameters.
 func TestAttackResponseMode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("other", func(c *storage.Client) { c.FormPost = false })
 	cookie, _ := w.aliceIn()
@@ -145,6 +153,7 @@ func TestAttackResponseMode(t *testing.T) {
 
 // Rows 18, 19 and 20.
 func TestAttackPKCEDowngrade(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	good := challenge(verifier)
@@ -162,6 +171,7 @@ func TestAttackPKCEDowngrade(t *testing.T) {
 
 // Row 18: a public client cannot be registered out of PKCE.
 func TestAttackPublicClientWithoutPKCE(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("spa", func(c *storage.Client) { c.PKCEOptional = true })
 	w.sentBack(w.authorize(request("client_id", "spa", "code_challenge", "", "code_challenge_method", "")), "invalid_request")
@@ -169,6 +179,7 @@ func TestAttackPublicClientWithoutPKCE(t *testing.T) {
 
 // Row 29.
 func TestAttackScope(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	for _, scope := range []string{`openid "`, `openid \`, "openid\tadmin", "openid\x00", strings.Repeat("a", 10000), "openid\nadmin", "openid admin", "admin", "é"} {
@@ -179,6 +190,7 @@ func TestAttackScope(t *testing.T) {
 
 // Row 30.
 func TestAttackResource(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	for _, resource := range []string{"https://victim.example/", "foo", audience + "/#f", audience + "/sub", "https://gone.example.com", "https://user@api.example.com"} {
@@ -192,6 +204,7 @@ func TestAttackResource(t *testing.T) {
 
 // Row 33.
 func TestAttackPromptNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.aliceIn()
 	w.sentBack(w.authorize(request("prompt", "none")), "login_required")
@@ -204,6 +217,7 @@ func TestAttackPromptNone(t *testing.T) {
 
 // Rows 36 and 118, AZ-28 and AZ-37.
 func TestAttackFramingAndForeignOrigins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := get("/oauth2/authorize?"+request().Encode(), func(r *http.Request) { r.Header.Set("Origin", "https://evil.example.com") })
 	h := w.do(r).Header()
@@ -225,6 +239,7 @@ func TestAttackFramingAndForeignOrigins(t *testing.T) {
 
 // Row 102: a session of one tenant is nobody in another.
 func TestAttackSessionOfAnotherTenant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.client("acme-app", func(c *storage.Client) { c.Owner = w.acme.ID })
 	carol, _ := w.signIn(w.globex, w.idpG, w.carol)
@@ -233,6 +248,7 @@ func TestAttackSessionOfAnotherTenant(t *testing.T) {
 
 // Row 103.
 func TestAttackSessionThatIsOver(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*world, storage.LiveSession){
 		"61 minutes idle": func(w *world, _ storage.LiveSession) { w.pass(61 * time.Minute) },
 		"signed out": func(w *world, ls storage.LiveSession) {
@@ -245,6 +261,7 @@ func TestAttackSessionThatIsOver(t *testing.T) {
 		"connection disabled": func(w *world, _ storage.LiveSession) { w.disableConnection() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			cookie, ls := w.aliceIn()
 			w.authorize(request(), cookie)
@@ -289,6 +306,7 @@ func (w *world) disableConnection() {
 
 // AZ-17: opaque means opaque.
 func TestStateComesBackByteForByte(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	for _, state := range []string{"x", "a b+c&d=e%25#f", `"<>\'`, "ünïcode ✓", "line\nbreak", strings.Repeat("s", 2048), "state-is-not-checked-here"} {
@@ -310,6 +328,7 @@ func TestStateComesBackByteForByte(t *testing.T) {
 
 // AZ-31: the app that changed since it was approved asks again.
 func TestConsentIsForgottenWhenTheClientChanges(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -321,6 +340,7 @@ func TestConsentIsForgottenWhenTheClientChanges(t *testing.T) {
 
 // AZ-31: consent covers what it covered.
 func TestConsentIsForItsScopesHostAndResource(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("web", func(c *storage.Client) { c.RedirectURIs = append(c.RedirectURIs, "https://other.example.com/cb") })
 	cookie, ls := w.aliceIn()
@@ -341,6 +361,7 @@ func TestConsentIsForItsScopesHostAndResource(t *testing.T) {
 
 // AZ-31: anybody can use a public client's name.
 func TestPublicClientAlwaysAsks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request("client_id", "spa"), cookie)
@@ -354,6 +375,7 @@ func TestPublicClientAlwaysAsks(t *testing.T) {
 
 // AZ-36: what was true when the sign-in began is checked again when it ends.
 func TestAttackClientChangedWhileThePersonSignedIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -372,6 +394,7 @@ func TestAttackClientChangedWhileThePersonSignedIn(t *testing.T) {
 
 // A remembered view may propose, never decide.
 func TestRememberedViewIsNeverStale(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*world, storage.LiveSession){
 		"consent withdrawn": func(w *world, ls storage.LiveSession) {
 			w.must(w.store.Tenant(w.acme.ID).WithdrawConsent(context.Background(), ls.User, "web", w.now(), event("consent.withdrawn")))
@@ -390,6 +413,7 @@ func TestRememberedViewIsNeverStale(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			cookie, ls := w.aliceIn()
 			w.authorize(request(), cookie)
@@ -406,6 +430,7 @@ func TestRememberedViewIsNeverStale(t *testing.T) {
 
 // MD-09 and row 112: nothing internal is told, nothing secret is logged.
 func TestAttackSecretsInLogs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	got := w.tokens(w.post("/oauth2/token", redemption(code), as("web")))
@@ -421,6 +446,7 @@ func TestAttackSecretsInLogs(t *testing.T) {
 
 // Row 5, AZ-09: what is dangerous is refused even if it was registered once.
 func TestAttackDangerousRedirectURIThatIsRegistered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	uris := []string{"javascript:alert(1)", "data:text/html,x", "http://app.example.com/cb", "https://app.example.com/cb#x", "https://u@app.example.com/cb"}
 	w.change("web", func(c *storage.Client) { c.RedirectURIs = uris })

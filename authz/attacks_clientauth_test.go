@@ -39,6 +39,7 @@ func (w *world) assertions(client string) map[string]string {
 
 // CA-04, CA-11: no assertion is a proof, for nobody and nowhere.
 func TestAttackClientAssertions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	for path, params := range map[string]url.Values{
@@ -68,6 +69,7 @@ func TestAttackClientAssertions(t *testing.T) {
 // CA-11: each endpoint wants the same proof of the same client. The one for
 // resource servers is package introspect's.
 func TestAttackClientAuthenticationAtEveryEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.client("turning", func(c *storage.Client) {
 		c.Secrets = []storage.Secret{token.Seal("old", start.Add(-time.Hour), start), token.Seal("older", start.Add(-2*time.Hour), start.Add(time.Hour)), token.Seal("newest", start, time.Time{})}

@@ -35,11 +35,13 @@ func (w *world) begins(params string, cookies ...*http.Cookie) storage.Authorize
 // AZ-30 and AZ-31: the claims parameter is another way to ask for the scopes
 // that it stands for, and no way around the person.
 func TestAttackPersonalDataByClaimsWithoutConsent(t *testing.T) {
+	t.Parallel()
 	for name, claims := range map[string]string{
 		"userinfo": `{"userinfo":{"email":null}}`, "ID token": `{"id_token":{"email":{"essential":true}}}`,
 		"both": `{"userinfo":{"email_verified":null},"id_token":{"email":null}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			cookie, ls := w.known("scope", "openid")
 			silent := request("scope", "openid", "prompt", "none").Encode()
@@ -67,6 +69,7 @@ func TestAttackPersonalDataByClaimsWithoutConsent(t *testing.T) {
 // What the person was not asked for does not come with a scope that the app gets
 // afterwards.
 func TestAttackClaimsOfAScopeThatTheClientGetsLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("web", func(c *storage.Client) { c.Scopes = []string{"openid", "offline_access"} })
 	const both = `{"userinfo":{"email":null},"id_token":{"email":null,"tenant":null}}`
@@ -85,6 +88,7 @@ func TestAttackClaimsOfAScopeThatTheClientGetsLater(t *testing.T) {
 
 // OIDC Core 5.5.1: a demand that cannot be read is not passed over.
 func TestAttackDemandOfTheWrongType(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.known()
 	for _, bad := range []string{
@@ -105,6 +109,7 @@ func TestAttackDemandOfTheWrongType(t *testing.T) {
 // OIDC Core 5.5.1: the answer is about the person that the app names, in
 // whichever of the ways, and about nobody if it names two.
 func TestAttackAnswerAboutSomebodyElse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.known()
 	hint := w.granted().ID
@@ -129,6 +134,7 @@ func TestAttackAnswerAboutSomebodyElse(t *testing.T) {
 // AZ-24: a hint that is none of ours names nobody. The person is asked, however
 // well the session and the remembered consent would do.
 func TestAttackForgedIDTokenHintTakesNoSession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.known()
 	hint := w.granted().ID
@@ -150,6 +156,7 @@ func TestAttackForgedIDTokenHintTakesNoSession(t *testing.T) {
 
 // AZ-31: the app that was approved is the one that was shown.
 func TestAttackClientChangedUnderTheConsentPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	waiting := w.begins(request().Encode(), cookie)
@@ -170,6 +177,7 @@ func TestAttackClientChangedUnderTheConsentPage(t *testing.T) {
 
 // The version of a client that nobody counted is nobody's approval.
 func TestAttackNobodyApprovedVersionZero(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.client("zero", func(c *storage.Client) { c.Version = 0 })
 	cookie, ls := w.aliceIn()

@@ -17,6 +17,7 @@ import (
 
 // Whatever is the matter with a key, its holder reads the same bytes.
 func TestAttackDeadKeyIsExchanged(t *testing.T) {
+	t.Parallel()
 	for name, kill := range map[string]func(w *world, k storage.APIKey){
 		"revoked":     func(w *world, k storage.APIKey) { w.revokeKey(k.ID) },
 		"quarantined": func(w *world, k storage.APIKey) { w.rewrite(k.ID, func(k *storage.APIKey) { k.QuarantinedAt = start }) },
@@ -36,6 +37,7 @@ func TestAttackDeadKeyIsExchanged(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onBothWithKeys(t, func(w *world) {
 				raw, k := w.key()
 				unknown := w.exchange(token.NewKey("up_live_", storage.NewKeyID(start)))
@@ -54,6 +56,7 @@ func TestAttackDeadKeyIsExchanged(t *testing.T) {
 // A profile that was taken out of the configuration, and one whose keys want https
 // on a server without.
 func TestAttackKeyOfAProfileThatDoesNotAllowIt(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	gone, _ := w.key(func(k *storage.APIKey) { k.Profile = "gone" })
 	tls, _ := w.key(func(k *storage.APIKey) { k.Profile = "tls" })
@@ -64,6 +67,7 @@ func TestAttackKeyOfAProfileThatDoesNotAllowIt(t *testing.T) {
 }
 
 func TestAttackKeyOfAnotherTenantIsExchanged(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, k := w.key()
 		for _, client := range []string{"globex-ci", "globex-m2m"} {
@@ -80,6 +84,7 @@ func TestAttackKeyOfAnotherTenantIsExchanged(t *testing.T) {
 }
 
 func TestAttackClientThatMayNotExchange(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key()
 	w.refused(w.exchangeAs("web", raw), 400, "unauthorized_client")
@@ -91,6 +96,7 @@ func TestAttackClientThatMayNotExchange(t *testing.T) {
 }
 
 func TestAttackForgedKeyThatIsAJWT(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	head := `{"alg":"EdDSA","kid":"` + strings.Repeat("k", 43) + `","typ":"api-key+jwt"}`
 	forged := base64.RawURLEncoding.EncodeToString([]byte(head)) + ".e30." + strings.Repeat("A", 86)
@@ -108,6 +114,7 @@ func TestAttackForgedKeyThatIsAJWT(t *testing.T) {
 // A stolen key is good at the addresses on its list alone, and so is what was made
 // under it when it is refreshed.
 func TestAttackExchangeFromElsewhere(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, k := w.key(func(k *storage.APIKey) { k.AllowedIPs = []string{"192.0.2.0/24", "2001:db8::/32"} })
 	as, here := as("ci"), from("192.0.2.1:1")
@@ -133,6 +140,7 @@ func TestAttackExchangeFromElsewhere(t *testing.T) {
 
 // Revoking a key kills its refresh tokens, and its access tokens, at once.
 func TestAttackTokensOfARevokedKey(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		kill   func(*world, storage.KeyID)
 		revive func(*world, storage.KeyID) // nil: it is for ever
@@ -159,6 +167,7 @@ func TestAttackTokensOfARevokedKey(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onBothWithKeys(t, func(w *world) {
 				raw, k := w.key()
 				first := w.mustExchange(raw)
@@ -196,11 +205,13 @@ func (o *overtaken) FindKey(ctx context.Context, hash [32]byte) (*storage.LiveKe
 
 // The statement that stores the tokens knows better than the look before it.
 func TestAttackKeyDiesDuringItsExchange(t *testing.T) {
+	t.Parallel()
 	for name, kill := range map[string]func(*world, storage.KeyID){
 		"revoked":     (*world).revokeKey,
 		"quarantined": func(w *world, id storage.KeyID) { w.rewrite(id, func(k *storage.APIKey) { k.QuarantinedAt = start }) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onBothWithKeys(t, func(w *world) {
 				raw, k := w.key()
 				o := &overtaken{Store: w.store, meanwhile: func() { kill(w, k.ID) }}
@@ -216,6 +227,7 @@ func TestAttackKeyDiesDuringItsExchange(t *testing.T) {
 
 // A key that is cut while it is exchanged gives what it is good for now.
 func TestAttackKeyIsCutDuringItsExchange(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, k := w.key()
 		w.mountOn(issuer, &overtaken{Store: w.store, meanwhile: func() {
@@ -228,6 +240,7 @@ func TestAttackKeyIsCutDuringItsExchange(t *testing.T) {
 }
 
 func TestAttackKeyIsRevokedDuringARefresh(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, k := w.key()
 		got := w.mustExchange(raw)
@@ -240,6 +253,7 @@ func TestAttackKeyIsRevokedDuringARefresh(t *testing.T) {
 
 // A refresh gives no more than the key may now.
 func TestAttackRefreshKeepsWhatTheKeyLost(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, k := w.key()
 	got := w.mustExchange(raw)
@@ -265,6 +279,7 @@ func TestAttackRefreshKeepsWhatTheKeyLost(t *testing.T) {
 // AK-09: keys are made with what may make keys, and not with a token that forgot
 // that it comes from a key.
 func TestAttackExchangeToMakeKeys(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key(func(k *storage.APIKey) { k.Scopes = []string{"monitor:read", "api-keys:read", "api-keys:write"} })
 	if got := w.mustExchange(raw); got.Scope != "api-keys:read monitor:read" {
@@ -280,6 +295,7 @@ func TestAttackExchangeToMakeKeys(t *testing.T) {
 
 // AK-09: a key opens nothing but what resource servers ask about, and an exchange.
 func TestAttackKeyInPlaceOfAnotherCredential(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, k := w.key()
 	cookie := &http.Cookie{Name: "s_x", Value: raw}
@@ -327,6 +343,7 @@ func TestAttackKeyInPlaceOfAnotherCredential(t *testing.T) {
 
 // What is no key is not exchanged, however good it is elsewhere.
 func TestAttackOtherCredentialInPlaceOfAKey(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	got := w.granted()
 	for _, raw := range []string{got.Access, got.Refresh, got.ID, secret, w.code(request())} {
@@ -336,6 +353,7 @@ func TestAttackOtherCredentialInPlaceOfAKey(t *testing.T) {
 
 // AK-13: what is exchanged is in no log and no trail.
 func TestAttackKeyInLogsAndTrail(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, k := w.key()
 	got := w.mustExchange(raw)
@@ -362,6 +380,7 @@ func TestAttackKeyInLogsAndTrail(t *testing.T) {
 
 // Whoever holds a dead key does not fill its tenant's trail.
 func TestAttackFloodOfADeadKey(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, k := w.key()
 	w.revokeKey(k.ID)
@@ -380,6 +399,7 @@ func TestAttackFloodOfADeadKey(t *testing.T) {
 
 // A store that goes away is 503 at every step, and never "no such key".
 func TestOutageDuringAnExchange(t *testing.T) {
+	t.Parallel()
 	for name, ask := range map[string]func(w *world, raw string, got tokens) *httptest.ResponseRecorder{
 		"exchange": func(w *world, raw string, _ tokens) *httptest.ResponseRecorder { return w.exchange(raw) },
 		"refresh": func(w *world, _ string, got tokens) *httptest.ResponseRecorder {
@@ -387,6 +407,7 @@ func TestOutageDuringAnExchange(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newKeyWorld(t)
 			raw, _ := w.key()
 			got := w.mustExchange(raw)

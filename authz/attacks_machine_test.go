@@ -46,6 +46,7 @@ func (w *world) remembered() tokens {
 // A machine that is remembered is believed to be what it was, and the statement
 // that stores its token knows better: at once, and in both directions.
 func TestAttackRememberedMachineOfAClosedTenant(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		close, open func(*storage.Tenant)
 		cause       string // for the log alone
@@ -62,6 +63,7 @@ func TestAttackRememberedMachineOfAClosedTenant(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onBoth(t, func(w *world) {
 				early := w.remembered()
 				w.edit(c.close)
@@ -89,6 +91,7 @@ func TestAttackRememberedMachineOfAClosedTenant(t *testing.T) {
 }
 
 func TestAttackRememberedMachineThatMayNoMore(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*storage.Client)
 		status int
@@ -102,6 +105,7 @@ func TestAttackRememberedMachineThatMayNoMore(t *testing.T) {
 		"scopes lost":    {func(c *storage.Client) { c.Scopes = []string{"openid"} }, 400, "invalid_scope"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.remembered()
 			w.change("m2m", c.change)
@@ -118,6 +122,7 @@ func TestAttackRememberedMachineThatMayNoMore(t *testing.T) {
 // CA-09: two secrets are good while one replaces the other, until the end that
 // the older one was given, to the millisecond.
 func TestAttackSecretAfterItsRotation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	end := start.Add(3 * time.Second)
 	w.change("m2m", func(c *storage.Client) {
@@ -138,6 +143,7 @@ func TestAttackSecretAfterItsRotation(t *testing.T) {
 
 // A machine is remembered by its own secret, and by no other.
 func TestAttackRememberedMachinesName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.remembered()
 	w.refused(w.machine(with("m2m", "wrong")), 401, "invalid_client")

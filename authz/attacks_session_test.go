@@ -10,15 +10,16 @@ import (
 )
 
 // grantedBy is a token response by a session of alice's.
-func (w *world) grantedBy(ls storage.LiveSession, scope string) tokens {
+func (w *world) grantedBy(ls storage.LiveSession, scope string, more ...string) tokens {
 	w.Helper()
-	waiting := w.begins(request("scope", scope, "prompt", "consent").Encode())
+	waiting := w.begins(request(append([]string{"scope", scope, "prompt", "consent"}, more...)...).Encode())
 	code := w.response(w.finish(waiting, ls, true), callback).Get("code")
 	return w.tokens(w.post("/oauth2/token", redemption(code), as("web")))
 }
 
 // What hangs on a session says that it ends with it, and does.
 func TestAttackAccessTokenAfterTheSessionsEnd(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *world) {
 		_, ls := w.aliceIn(func(s *storage.Session) { s.ExpiresAt = start.Add(20 * time.Minute) })
 		bound, offline := w.grantedBy(ls, "openid"), w.grantedBy(ls, "openid offline_access")
@@ -42,6 +43,7 @@ func TestAttackAccessTokenAfterTheSessionsEnd(t *testing.T) {
 // A session that is renewed with an earlier end, because the tenant's policy
 // became stricter, takes its tokens along.
 func TestAttackAccessTokenOfAShortenedSession(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *world) {
 		_, ls := w.aliceIn()
 		got := w.grantedBy(ls, "openid")

@@ -16,6 +16,7 @@ import (
 
 // Row 21, TK-09.
 func TestAttackVerifier(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, v := range []string{"", verifier[:42], strings.Repeat("a", 129), verifier + "!", verifier + " ", verifier + "\x00", verifier + "x", challenge(verifier)} {
 		code := w.code(request())
@@ -28,6 +29,7 @@ func TestAttackVerifier(t *testing.T) {
 
 // Row 22.
 func TestAttackEmptyVerifier(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request("code_challenge", challenge("")))
 	w.refused(w.post("/oauth2/token", redemption(code, "code_verifier", ""), as("web")), 400, "invalid_grant")
@@ -47,6 +49,7 @@ func (w *world) postRaw(path, body string, edit ...func(*http.Request)) *httptes
 
 // Row 23: a code that was injected into another session of the same client.
 func TestAttackInjectedCode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	other := strings.Repeat("other-verifier-", 4)
@@ -55,6 +58,7 @@ func TestAttackInjectedCode(t *testing.T) {
 
 // Row 20: a verifier for a code that has no challenge shows a downgrade.
 func TestAttackStrippedChallenge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request("client_id", "nopkce", "code_challenge", "", "code_challenge_method", ""))
 	w.refused(w.post("/oauth2/token", redemption(code), as("nopkce")), 400, "invalid_grant")
@@ -92,6 +96,7 @@ func parallelRedemptions(w *world) {
 
 // Row 25, C9: who cannot redeem a code cannot hurt its owner with it.
 func TestAttackReplayWithoutProofRevokesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	got := w.tokens(w.post("/oauth2/token", redemption(code), as("web")))
@@ -124,8 +129,10 @@ func TestAttackReplayWithoutProofRevokesNothing(t *testing.T) {
 
 // TK-08: a second redemption with the full proof means that two have it.
 func TestAttackReplayWithProofRevokesTheGrant(t *testing.T) {
+	t.Parallel()
 	for name, wait := range map[string]time.Duration{"at once": 0, "after the code's end": 2 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			code := w.code(request())
 			got := w.tokens(w.post("/oauth2/token", redemption(code), as("web")))
@@ -146,6 +153,7 @@ func TestAttackReplayWithProofRevokesTheGrant(t *testing.T) {
 
 // Row 26.
 func TestAttackExpiredCode(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	w.pass(60 * time.Second)
@@ -159,6 +167,7 @@ func TestAttackExpiredCode(t *testing.T) {
 
 // Row 28 and C6.
 func TestAttackOtherRedirectAtTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, uri := range []string{callback + "/", "https://evil.example.com/", callback + "?x"} {
 		w.refused(w.post("/oauth2/token", redemption(w.code(request()), "redirect_uri", uri), as("web")), 400, "invalid_grant")
@@ -169,6 +178,7 @@ func TestAttackOtherRedirectAtTokenEndpoint(t *testing.T) {
 
 // TK-10: five wrong proofs use a code up, and revoke nothing that is not there.
 func TestAttackGuessingVerifiers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	for range 5 {
@@ -182,6 +192,7 @@ func TestAttackGuessingVerifiers(t *testing.T) {
 
 // TK-11.
 func TestAttackCodeOfAnotherClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	w.refused(w.post("/oauth2/token", redemption(code), as("other")), 400, "invalid_grant")
@@ -194,6 +205,7 @@ func TestAttackCodeOfAnotherClient(t *testing.T) {
 
 // TK-20 and row 57.
 func TestAttackGrantOfWhatIsDisabled(t *testing.T) {
+	t.Parallel()
 	for name, kill := range map[string]func(*world){
 		"user": (*world).disableAlice, "tenant": (*world).suspend, "connection": (*world).disableConnection,
 		"client": func(w *world) { w.change("web", func(c *storage.Client) { c.DisabledAt = w.now() }) },
@@ -205,6 +217,7 @@ func TestAttackGrantOfWhatIsDisabled(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			got := w.granted()
 			code := w.code(request())
@@ -219,6 +232,7 @@ func TestAttackGrantOfWhatIsDisabled(t *testing.T) {
 
 // Row 57: a withdrawn consent.
 func TestAttackRefreshAfterConsentWasWithdrawn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	w.must(w.store.Tenant(w.acme.ID).WithdrawConsent(context.Background(), w.alice.ID, "web", w.now(), event("consent.withdrawn")))
@@ -229,6 +243,7 @@ func TestAttackRefreshAfterConsentWasWithdrawn(t *testing.T) {
 
 // Row 31, TK-13 and RF-07.
 func TestAttackResourceBeyondTheGrant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request("resource", audience))
 	w.refused(w.post("/oauth2/token", redemption(code, "resource", "https://mcp.example.com"), as("web")), 400, "invalid_target")
@@ -260,6 +275,7 @@ func (w *world) audienceOf(access string) []string {
 
 // Row 54, RF-03 and RF-13: a lost answer can be fetched again.
 func TestRetryOfALostRefreshGivesTheSameSuccessor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.granted()
 	a := w.refresh(first.Refresh, "web")
@@ -293,11 +309,13 @@ func parallelRefreshes(w *world) {
 
 // RF-02: reuse kills the family.
 func TestAttackRefreshTokenReuse(t *testing.T) {
+	t.Parallel()
 	for name, reuse := range map[string]func(w *world, first, second tokens){
 		"after the window":             func(w *world, _, _ tokens) { w.pass(30 * time.Second) },
 		"after the successor was used": func(w *world, _, second tokens) { w.refresh(second.Refresh, "web") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			first := w.granted()
 			second := w.refresh(first.Refresh, "web")
@@ -315,6 +333,7 @@ func TestAttackRefreshTokenReuse(t *testing.T) {
 
 // Row 55, RF-04.
 func TestAttackRefreshTokenOfAnotherClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.granted()
 	second := w.refresh(first.Refresh, "web")
@@ -331,6 +350,7 @@ func TestAttackRefreshTokenOfAnotherClient(t *testing.T) {
 
 // Row 56, RF-06.
 func TestRefreshNarrowsTheScopeOfTheAccessTokenOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.granted()
 	for _, wider := range []string{"openid alert:write", "admin", `"`, "openid monitor:read offline_access profile"} {
@@ -349,6 +369,7 @@ func TestRefreshNarrowsTheScopeOfTheAccessTokenOnly(t *testing.T) {
 
 // RF-05.
 func TestAttackRefreshWithoutClientAuthentication(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.granted()
 	w.refused(w.post("/oauth2/token", form("grant_type", "refresh_token", "refresh_token", first.Refresh, "client_id", "web")), 401, "invalid_client")
@@ -357,6 +378,7 @@ func TestAttackRefreshWithoutClientAuthentication(t *testing.T) {
 
 // RF-08 and RF-09.
 func TestRefreshTokensEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	idle := w.granted()
 	w.pass(14*24*time.Hour - time.Second)
@@ -386,6 +408,7 @@ func TestRefreshTokensEnd(t *testing.T) {
 
 // RF-12.
 func TestRefreshTokenNeedsOfflineAccess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if got := w.granted("scope", "openid"); got.Refresh != "" {
 		t.Error("no offline_access, no refresh token")
@@ -399,6 +422,7 @@ func TestRefreshTokenNeedsOfflineAccess(t *testing.T) {
 
 // Tokens without offline access end with the session.
 func TestTokensEndWithTheSessionUnlessOffline(t *testing.T) {
+	t.Parallel()
 	for scope, survives := range map[string]bool{"openid": false, "openid offline_access": true} {
 		w := newWorld(t)
 		cookie, ls := w.aliceIn()
@@ -414,6 +438,7 @@ func TestTokensEndWithTheSessionUnlessOffline(t *testing.T) {
 
 // Row 58, TK-04.
 func TestAttackGrantType(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, g := range []string{"password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "authorization_code refresh_token", "foo", "urn:ietf:params:oauth:grant-type:jwt-bearer"} {
 		w.refused(w.post("/oauth2/token", form("grant_type", g), as("web")), 400, "unsupported_grant_type")
@@ -428,6 +453,7 @@ func TestAttackGrantType(t *testing.T) {
 
 // TK-16.
 func TestAttackClientCredentialsOfTheWrongClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("spa", func(c *storage.Client) {
 		c.GrantTypes = []string{storage.GrantClientCredentials}
@@ -443,6 +469,7 @@ func TestAttackClientCredentialsOfTheWrongClient(t *testing.T) {
 
 // Row 59, TK-01 to TK-03.
 func TestAttackTokenRequestForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	body := form("grant_type", "client_credentials").Encode()
 	if rec := w.do(get("/oauth2/token?grant_type=client_credentials&client_id=m2m&client_secret=" + url.QueryEscape(secret))); rec.Code != 405 || rec.Header().Get("Allow") == "" {
@@ -462,6 +489,7 @@ func TestAttackTokenRequestForm(t *testing.T) {
 
 // Row 60, CA-02.
 func TestAttackTwoClientAuthentications(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cc := func(pairs ...string) url.Values {
 		return form(append([]string{"grant_type", "client_credentials"}, pairs...)...)
@@ -474,6 +502,7 @@ func TestAttackTwoClientAuthentications(t *testing.T) {
 
 // Row 61, CA-01, and CA-14.
 func TestAttackClientAuthentication(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := redemption("x")
 	w.refused(w.post("/oauth2/token", redemption("x", "client_id", "web", "client_secret", secret)), 401, "invalid_client")
@@ -495,6 +524,7 @@ func TestAttackClientAuthentication(t *testing.T) {
 
 // Row 62, CA-03: the secret of these tests has every character that confuses.
 func TestSecretInBasicIsFormDecoded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if got := w.tokens(w.post("/oauth2/token", form("grant_type", "client_credentials"), as("m2m"))); got.Access == "" {
 		t.Error(got.Error)
@@ -503,6 +533,7 @@ func TestSecretInBasicIsFormDecoded(t *testing.T) {
 
 // Row 65, CA-10.
 func TestAttackSecretOfAPublicClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request("client_id", "spa"), cookie)
@@ -516,6 +547,7 @@ func TestAttackSecretOfAPublicClient(t *testing.T) {
 
 // Row 66, TK-17: a machine is nobody's user.
 func TestAttackClientNamedAsAUser(t *testing.T) {
+	t.Parallel()
 	if !storage.ReservedClientID("usr_01") {
 		t.Error("a client could be given a user's id")
 	}
@@ -528,6 +560,7 @@ func TestAttackClientNamedAsAUser(t *testing.T) {
 
 // Row 63 and 64: assertions are not accepted.
 func TestAttackClientAssertion(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	jwt := w.granted().ID
 	w.refused(w.post("/oauth2/token", redemption("x", "client_id", "web", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", jwt)), 401, "invalid_client")
@@ -535,6 +568,7 @@ func TestAttackClientAssertion(t *testing.T) {
 
 // TK-23.
 func TestAttackOversizedRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if rec := w.postRaw("/oauth2/token", "grant_type="+strings.Repeat("x", 70000), as("web")); rec.Code != 413 {
 		t.Errorf("70 KB body: %d", rec.Code)
@@ -547,6 +581,7 @@ func TestAttackOversizedRequest(t *testing.T) {
 // RV-01: to a client of another tenant there is no such token; to one that could
 // know it, it is refused.
 func TestAttackRevocationAcrossTenants(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.client("globex-app", func(c *storage.Client) { c.Owner = w.globex.ID })
 	w.client("acme-app", func(c *storage.Client) { c.Owner = w.acme.ID })
@@ -572,6 +607,7 @@ func TestAttackRevocationAcrossTenants(t *testing.T) {
 
 // RV-01 and RV-02.
 func TestAttackRevocation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	w.refused(w.post("/oauth2/revoke", form("token", got.Access), as("other")), 400, "unauthorized_client")

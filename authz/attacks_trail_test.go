@@ -20,6 +20,7 @@ func from(address string) func(*http.Request) {
 
 // What a client may not have is in the trail, and no flood of it.
 func TestRefusalsAreInTheTrailOnceAMinute(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	cc := func(pairs ...string) func(...func(*http.Request)) {
@@ -82,6 +83,7 @@ func (deaf) AppendPlatformEvent(context.Context, storage.Event) error { return e
 
 // A refusal that cannot be recorded is an outage.
 func TestRefusalThatCannotBeRecorded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	w.mountOn(issuer, deaf{w.store})
@@ -94,6 +96,7 @@ func TestRefusalThatCannotBeRecorded(t *testing.T) {
 // Nobody's app, and resources that are nobody's: each request costs one look at
 // the client, and all of them together a list of resources a second.
 func TestAttackUnknownResourcesCostNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const requests = 50
 	storm := func() {
@@ -117,6 +120,7 @@ func TestAttackUnknownResourcesCostNothing(t *testing.T) {
 // RFC 9110 section 9.2.1: a link checker's question gets no code and begins no
 // sign-in.
 func TestAttackHeadAtTheAuthorizationEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, _ := w.known()
 	w.response(w.authorize(request(), cookie), callback)

@@ -91,7 +91,7 @@ func (s *Server) fromMemory(w http.ResponseWriter, r *http.Request, in arrival) 
 	if refused != nil {
 		return false, nil
 	}
-	j := judge(req, v.client, v.sessions, now)
+	j := judge(s.cfg.Rules, req, v.client, v.sessions, now)
 	if j.session == nil {
 		return false, nil
 	}
@@ -137,7 +137,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, in arrival, d de
 	if refused != nil {
 		return false, s.refuseAndRecord(ctx, w, d, "", refused)
 	}
-	j := judge(req, d.client, sessions, now)
+	j := judge(s.cfg.Rules, req, d.client, sessions, now)
 	switch {
 	case j.refusal != nil && slices.Contains(req.Prompt, promptNone):
 		// A silent question that has no answer is no event: apps ask all the time.

@@ -20,6 +20,7 @@ import (
 
 // Certification 8.
 func TestAuthorizeByPostIsAuthorizeByGet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -35,6 +36,7 @@ func TestAuthorizeByPostIsAuthorizeByGet(t *testing.T) {
 // Certification 8: scope order, unknown parameters, and no PKCE for who needs
 // none.
 func TestConfidentialClientWithoutPKCEAndNonce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request("client_id", "nopkce", "code_challenge", "", "code_challenge_method", "", "nonce", "", "scope", "monitor:read openid"))
 	got := w.tokens(w.post("/oauth2/token", redemption(code, "code_verifier", ""), as("nopkce")))
@@ -45,6 +47,7 @@ func TestConfidentialClientWithoutPKCEAndNonce(t *testing.T) {
 
 // Certification 9 and 38, AZ-11.
 func TestRegisteredQuerySurvives(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request("client_id", "native", "redirect_uri", "https://app.example.com/q?a=b"), cookie)
@@ -56,6 +59,7 @@ func TestRegisteredQuerySurvives(t *testing.T) {
 
 // Certification 9, AZ-06.
 func TestRedirectURIMayBeLeftOutWhenThereIsOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request("redirect_uri", ""), cookie)
@@ -71,6 +75,7 @@ func TestRedirectURIMayBeLeftOutWhenThereIsOne(t *testing.T) {
 
 // Certification 11 and 19: what an error response may carry.
 func TestErrorResponseCarriesNothingElse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, params := range []url.Values{
 		request("scope", "nope"), request("prompt", "none"), request("response_type", "token"), request("request", "x.y.z"),
@@ -90,6 +95,7 @@ func TestErrorResponseCarriesNothingElse(t *testing.T) {
 
 // Certification 12, AZ-23.
 func TestHintsAreNeverAnError(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	hint := w.granted().ID
 	for _, pair := range [][2]string{
@@ -107,6 +113,7 @@ func TestHintsAreNeverAnError(t *testing.T) {
 // Certification 12: of the classes that the app asks for, the one that the
 // sign-in reached; never one that it did not.
 func TestRequestedACRIsReturnedWhereItWasReached(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, pair := range [][2]string{
 		{"acr_values", "urn:gold urn:mfa"}, {"acr_values", "urn:gold"}, {"claims", `{"id_token":{"acr":{"values":["urn:gold","urn:mfa"]}}}`},
@@ -120,6 +127,7 @@ func TestRequestedACRIsReturnedWhereItWasReached(t *testing.T) {
 
 // Certification 13: prompt=login gives a newer auth_time than the code before.
 func TestPromptLoginGivesANewerAuthTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	authTime := func(params url.Values) float64 {
 		return w.claims(w.tokens(w.post("/oauth2/token", redemption(w.code(params)), as("web"))).ID)["auth_time"].(float64)
@@ -133,6 +141,7 @@ func TestPromptLoginGivesANewerAuthTime(t *testing.T) {
 
 // Certification 13, AZ-21.
 func TestPromptNoneKeepsTheSession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -148,10 +157,12 @@ func TestPromptNoneKeepsTheSession(t *testing.T) {
 
 // Certification 13 and 14, AZ-22.
 func TestPromptLoginAndMaxAgeAuthenticateAgain(t *testing.T) {
+	t.Parallel()
 	for name, params := range map[string]url.Values{
 		"prompt=login": request("prompt", "login"), "max_age=0": request("max_age", "0"), "max_age=1": request("max_age", "1"),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			cookie, ls := w.aliceIn()
 			w.authorize(request(), cookie)
@@ -182,6 +193,7 @@ func TestPromptLoginAndMaxAgeAuthenticateAgain(t *testing.T) {
 
 // Certification 14.
 func TestMaxAgeThatIsMetAsksNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -204,6 +216,7 @@ func TestMaxAgeThatIsMetAsksNothing(t *testing.T) {
 
 // Certification 13.
 func TestPromptConsentAndSelectAccountAsk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -218,6 +231,7 @@ func TestPromptConsentAndSelectAccountAsk(t *testing.T) {
 
 // Certification 15, AZ-24: the hint of somebody else, and an expired one.
 func TestIDTokenHintSelectsThePerson(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, ls := w.aliceIn()
 	carol, carolIn := w.signIn(w.globex, w.idpG, w.carol)
@@ -241,6 +255,7 @@ func TestIDTokenHintSelectsThePerson(t *testing.T) {
 
 // AZ-24: what others signed names nobody.
 func TestAttackForgedIDTokenHint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, ls := w.aliceIn()
 	w.authorize(request(), alice)
@@ -256,6 +271,7 @@ func TestAttackForgedIDTokenHint(t *testing.T) {
 
 // login_hint selects the session, and never makes one.
 func TestLoginHintSelectsTheSession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, ls := w.aliceIn()
 	carol, _ := w.signIn(w.globex, w.idpG, w.carol)
@@ -269,6 +285,7 @@ func TestLoginHintSelectsTheSession(t *testing.T) {
 
 // Certification 16, AZ-25.
 func TestRequestObjectsAreRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.sentBack(w.authorize(request("request", "e30.e30.")), "request_not_supported")
 	w.sentBack(w.authorize(request("request_uri", "https://app.example.com/object")), "request_uri_not_supported")
@@ -278,6 +295,7 @@ func TestRequestObjectsAreRefused(t *testing.T) {
 
 // Certification 17.
 func TestFormPostErrorsGoByPageToo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	rec := w.authorize(request("response_mode", "form_post", "scope", "nope", "state", `"><script>`))
 	body := rec.Body.String()
@@ -289,6 +307,7 @@ func TestFormPostErrorsGoByPageToo(t *testing.T) {
 // Certification 24 and 25, and fosite.md 2.1: at_hash by the token's own
 // algorithm.
 func TestIDTokenAlgorithmsAndTheirHashes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for alg, hash := range map[string]func(string) []byte{
 		"RS256": half256, "ES256": half256,
@@ -314,6 +333,7 @@ func half256(s string) []byte { h := sha256.Sum256([]byte(s)); return h[:16] }
 // Certification 26: no profile claims in the ID token unless asked for, and then
 // exactly those that the client may have.
 func TestClaimsParameterForTheIDToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.claims(w.granted("scope", "openid profile email", "claims", `{"id_token":{"email":{"essential":true},"name":null,"groups":null,"tenant":null,"auth_time":{"essential":true}}}`).ID)
 	if got["email"] != "alice@acme.test" || got["name"] != "Alice A" || got["tenant"] != "acme" || got["groups"] != nil || got["given_name"] != nil {
@@ -328,6 +348,7 @@ func TestClaimsParameterForTheIDToken(t *testing.T) {
 // Certification 30: name without the scope profile, and what is unknown is no
 // error.
 func TestClaimsParameterForUserInfo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted("scope", "openid offline_access", "claims", `{"userinfo":{"name":{"essential":true},"tenant_id":null,"unknown":null,"groups":null}}`)
 	if strings.Contains(got.Scope, "profile") {
@@ -343,6 +364,7 @@ func TestClaimsParameterForUserInfo(t *testing.T) {
 
 // OIDC Core 5.5.1: sub and acr that must be.
 func TestClaimsParameterForWhoAndHow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -351,7 +373,7 @@ func TestClaimsParameterForWhoAndHow(t *testing.T) {
 		return w.authorize(request("prompt", "none", "claims", claims), cookie)
 	}
 	w.sentBack(silent(`{"id_token":{"sub":{"value":"usr_other"}}}`), "login_required")
-	w.sentBack(silent(`{"id_token":{"acr":{"essential":true,"values":["urn:gold"]}}}`), "login_required")
+	w.sentBack(silent(`{"id_token":{"acr":{"essential":true,"values":["urn:gold"]}}}`), "unmet_authentication_requirements")
 	for _, met := range []string{`{"id_token":{"sub":{"value":"` + string(w.alice.ID) + `"}}}`, `{"id_token":{"acr":{"essential":true,"values":["urn:gold","urn:mfa"]}}}`, `{"id_token":{"acr":{"values":["urn:gold"]}}}`} {
 		if got := w.response(silent(met), callback); got.Get("code") == "" {
 			t.Errorf("%s: %v", met, got)
@@ -366,6 +388,7 @@ func TestClaimsParameterForWhoAndHow(t *testing.T) {
 
 // fosite.md 2.1: no acr is no acr, never "0", and an auth_time is never made up.
 func TestFositeInventsNoACRAndNoAuthTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn(func(s *storage.Session) { s.ACR, s.AMR, s.AuthTime = "", nil, start.Add(-30*time.Minute) })
 	w.authorize(request("acr_values", "urn:gold", "nonce", "n"), cookie)
@@ -377,6 +400,7 @@ func TestFositeInventsNoACRAndNoAuthTime(t *testing.T) {
 
 // Certification 27, TK-22.
 func TestUserInfoTakesTheTokenInThreeWays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	post := func(body string, edit ...func(*http.Request)) *http.Request {
@@ -442,6 +466,7 @@ func (w *world) userinfo(r *http.Request) map[string]any {
 
 // Certification 28 and 29.
 func TestUserInfoHasEveryStandardClaim(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.userinfo(get("/oauth2/userinfo", bearer(w.granted("scope", "openid profile email address phone").Access)))
 	want := map[string]any{
@@ -460,6 +485,7 @@ func TestUserInfoHasEveryStandardClaim(t *testing.T) {
 
 // Certification 18 and 21.
 func TestTokensHaveEntropy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	seen := map[string]bool{}
 	for range 5 {

@@ -140,6 +140,12 @@ func (p claimsParameter) essentialACR() []string {
 	return w.wanted()
 }
 
+// wishedACR are the classes that are wanted, essential or not.
+func (p claimsParameter) wishedACR() []string {
+	w, _ := readWish(p.IDToken["acr"])
+	return w.wanted()
+}
+
 // releasedTo is what a grant remembers of the parameter: the claims that the
 // client may have now, or "". What the person was not asked for must not come
 // with a scope that the client gets later.

@@ -87,6 +87,15 @@ func (r reason) Error() string { return string(r) }
 // good; why is for the log.
 func invalidGrant(why string) *web.Error { return because(refusal("invalid_grant", ""), reason(why)) }
 
+// refusedGrant is invalidGrant, with a word for the one reason that its rightful client can
+// do something about: it sends the person to sign in again (RF-14).
+func refusedGrant(why string) *web.Error {
+	if why != tooWeak {
+		return invalidGrant(why)
+	}
+	return because(refusal("invalid_grant", "The organization asks for a stronger sign-in: the person has to sign in again."), reason(why))
+}
+
 // engineError is the one mapping of what fosite says. Its hints and debug texts
 // never leave: only the code does.
 func engineError(err error) *web.Error {

@@ -75,6 +75,9 @@ func checkCode(client storage.Client, live *storage.LiveCode, form web.Form, now
 	if !client.DisabledAt.IsZero() || !live.Tenant.MayUse(client) {
 		return codeVerdict{"client_not_allowed", untouched}
 	}
+	if !live.Auth.Level.AtLeast(live.Tenant.Policy.RequireLevel) {
+		return codeVerdict{tooWeak, untouched} // the policy is stricter than when it was approved
+	}
 	return codeVerdict{}
 }
 
@@ -146,7 +149,7 @@ func (s *Server) refuseCode(ctx context.Context, client storage.Client, live *st
 	if err != nil && !errors.Is(err, storage.ErrConsumed) && !errors.Is(err, storage.ErrNotFound) {
 		return web.Unavailable(err)
 	}
-	return invalidGrant(v.why)
+	return refusedGrant(v.why)
 }
 
 // redeem issues the tokens of a code that passed every check.
@@ -203,7 +206,7 @@ func unitOfCode(client storage.Client, live *storage.LiveCode, now time.Time) *u
 func (u *unit) redemption(audience []string) storage.RedeemCode {
 	c := u.code
 	g := storage.Grant{
-		ID: c.Grant, User: c.User, Client: c.Client, Session: c.Session, Connection: c.Connection,
+		ID: c.Grant, User: c.User, Client: c.Client, Session: c.Session, Origin: c.Session, Connection: c.Connection,
 		Scopes: u.scopes, Resource: c.Resource, Auth: c.Auth, Nonce: c.Nonce, Claims: c.Claims,
 		CreatedAt: u.at, ExpiresAt: u.accessEnds,
 	}

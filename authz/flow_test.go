@@ -10,6 +10,7 @@ import (
 )
 
 func TestCodeFlowGivesTokens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	rec := w.post("/oauth2/token", redemption(w.code(request())), as("web"))
 	got := w.tokens(rec)
@@ -30,6 +31,7 @@ func TestCodeFlowGivesTokens(t *testing.T) {
 }
 
 func TestIDTokenSaysWhoAndHow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.claims(w.granted().ID)
 	for _, varying := range []string{"at_hash", "sid"} {
@@ -48,6 +50,7 @@ func TestIDTokenSaysWhoAndHow(t *testing.T) {
 }
 
 func TestRefreshKeepsTheAccessTokensInUse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.granted()
 	second := w.refresh(first.Refresh, "web")
@@ -64,6 +67,7 @@ func TestRefreshKeepsTheAccessTokensInUse(t *testing.T) {
 }
 
 func TestClientCredentialsGiveATokenOfTheServiceTenant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.tokens(w.post("/oauth2/token", form("grant_type", "client_credentials"), as("m2m")))
 	if got.Scope != "monitor:read alert:write" || got.Refresh != "" || got.ID != "" || !w.alive(got.Access) {
@@ -76,6 +80,7 @@ func TestClientCredentialsGiveATokenOfTheServiceTenant(t *testing.T) {
 }
 
 func TestSessionWithConsentAnswersAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -87,6 +92,7 @@ func TestSessionWithConsentAnswersAtOnce(t *testing.T) {
 }
 
 func TestFormPostAnswersByPage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request("response_mode", "form_post"), cookie)
@@ -105,6 +111,7 @@ func TestFormPostAnswersByPage(t *testing.T) {
 }
 
 func TestUserInfoFollowsTheScopes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted("scope", "openid email")
 	rec := w.do(get("/oauth2/userinfo", bearer(got.Access)))
@@ -115,6 +122,7 @@ func TestUserInfoFollowsTheScopes(t *testing.T) {
 }
 
 func TestRevokedAccessTokenDiesAlone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	other := w.refresh(got.Refresh, "web")
@@ -130,6 +138,7 @@ func TestRevokedAccessTokenDiesAlone(t *testing.T) {
 }
 
 func TestRevokedRefreshTokenTakesItsFamilyAlong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	if rec := w.post("/oauth2/revoke", form("token", got.Refresh, "token_type_hint", "nonsense"), as("web")); rec.Code != 200 {
@@ -144,6 +153,7 @@ func TestRevokedRefreshTokenTakesItsFamilyAlong(t *testing.T) {
 }
 
 func TestEveryDecisionIsRecorded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	w.refresh(got.Refresh, "web")

@@ -16,6 +16,7 @@ import (
 
 // F-02: a state must have eight characters, and be there.
 func TestFositeInsistsOnState(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, state := range []string{"", "1"} {
 		if w.code(request("state", state)) == "" {
@@ -26,6 +27,7 @@ func TestFositeInsistsOnState(t *testing.T) {
 
 // F-06: a wrong verifier deletes the challenge; then the code needs none.
 func TestFositePKCEDowngradeAfterFailedVerifier(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request("client_id", "nopkce"))
 	w.refused(w.post("/oauth2/token", redemption(code, "code_verifier", strings.Repeat("x", 50)), as("nopkce")), 400, "invalid_grant")
@@ -37,6 +39,7 @@ func TestFositePKCEDowngradeAfterFailedVerifier(t *testing.T) {
 
 // F-07: redirect_uri at the token endpoint is refused when it is left out.
 func TestFositeInsistsOnRedirectURIAtToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if got := w.tokens(w.post("/oauth2/token", redemption(w.code(request()), "redirect_uri", ""), as("web"))); got.Access == "" {
 		t.Errorf("with PKCE it may be left out: %s", got.Error)
@@ -46,6 +49,7 @@ func TestFositeInsistsOnRedirectURIAtToken(t *testing.T) {
 // The loser of a race for a code gets 500 server_error, and a second grant may
 // come out of it.
 func TestFositeCodeRaceLoserIsAServerError(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	w.tokens(w.post("/oauth2/token", redemption(code), as("web")))
@@ -54,6 +58,7 @@ func TestFositeCodeRaceLoserIsAServerError(t *testing.T) {
 
 // F-08: scope is ignored on refresh, and another client kills the family.
 func TestFositeIgnoresScopeOnRefresh(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	if r := w.refresh(got.Refresh, "web", "scope", "openid admin"); r.Error != "invalid_scope" {
@@ -66,6 +71,7 @@ func TestFositeIgnoresScopeOnRefresh(t *testing.T) {
 
 // F-08b: a refresh token lives for ever if it is used often enough.
 func TestFositeRefreshTokensSlideForEver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	for range 10 {
@@ -80,12 +86,14 @@ func TestFositeRefreshTokensSlideForEver(t *testing.T) {
 
 // F-11: Basic of one client with the secret of another in the body gives tokens.
 func TestFositeMixesTwoClientsCredentials(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.refused(w.post("/oauth2/token", form("grant_type", "client_credentials", "client_id", "web", "client_secret", "wrong"), as("m2m")), 400, "invalid_request")
 }
 
 // F-13: no iss.
 func TestFositeSendsNoIssuer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -96,6 +104,7 @@ func TestFositeSendsNoIssuer(t *testing.T) {
 
 // F-14, AZ-33: hints and causes go out in error_description.
 func TestFositeTellsHints(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, rec := range []string{
 		w.post("/oauth2/token", redemption("wgac_x"), as("web")).Body.String(),
@@ -117,6 +126,7 @@ func (w *world) refreshBody(refresh string) string {
 
 // fosite.md 2.8: tokens are malleable; a second spelling escapes a denylist.
 func TestFositeTokensHaveSeveralSpellings(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	for _, spelling := range []string{strings.TrimPrefix(got.Access, "wgat_"), got.Access + "=", got.Access[:20] + "\r\n" + got.Access[20:], " " + got.Access + "x", strings.ToUpper(got.Access)} {
@@ -131,6 +141,7 @@ func TestFositeTokensHaveSeveralSpellings(t *testing.T) {
 // fosite.md 2.3: a forged half of a token triggers revocation. Here a token is
 // known by its whole hash.
 func TestFositeForgedHalfTriggersReuse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.granted()
 	second := w.refresh(first.Refresh, "web")
@@ -146,6 +157,7 @@ func TestFositeForgedHalfTriggersReuse(t *testing.T) {
 
 // fosite.md 2.9: scopes match by wildcard.
 func TestFositeScopesAreWildcards(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("web", func(c *storage.Client) { c.Scopes = []string{"monitor.*"} })
 	w.sentBack(w.authorize(request("scope", "monitor.read")), "invalid_scope")
@@ -153,6 +165,7 @@ func TestFositeScopesAreWildcards(t *testing.T) {
 
 // F-16: the access token is looked for in every form.
 func TestFositeTakesBearerFromForms(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	got := w.granted()
 	w.refused(w.post("/oauth2/revoke", form("token", got.Refresh, "access_token", got.Access)), 401, "invalid_client")

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -40,7 +39,7 @@ type idTokens struct {
 func (i idTokens) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosite.Requester) (string, error) {
 	u := unitFrom(ctx)
 	alg := idTokenAlg(u.client)
-	return i.signer.Sign(ctx, alg, "JWT", i.claims(u, alg))
+	return i.signer.Sign(ctx, alg, idTokenType, i.claims(u, alg))
 }
 
 func idTokenAlg(c storage.Client) string {
@@ -100,21 +99,4 @@ func halfHash(alg, value string) string {
 		sum = h[:]
 	}
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
-}
-
-// hinted returns the person that an ID token of ours is about. False: it is none
-// of ours. An expired one is good: it says who, not that they are here (AZ-24).
-func (s *Server) hinted(ctx context.Context, hint string) (storage.UserID, bool) {
-	payload, err := s.cfg.Signer.Verify(ctx, hint)
-	if err != nil {
-		return "", false
-	}
-	var claims struct {
-		Issuer  string `json:"iss"`
-		Subject string `json:"sub"`
-	}
-	if json.Unmarshal(payload, &claims) != nil || claims.Issuer != s.cfg.Issuer || claims.Subject == "" {
-		return "", false
-	}
-	return storage.UserID(claims.Subject), true
 }

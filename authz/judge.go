@@ -5,13 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/watchgate/watchgate/internal/assurance"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
-
-// clockSkew is how far an identity provider's clock may be behind ours when it
-// says that somebody signed in just now.
-const clockSkew = time.Minute
 
 // judgement is what an authorization request comes to: a session that it can be
 // answered with at once, an error, or, with neither, a page to ask the person.
@@ -21,26 +18,33 @@ type judgement struct {
 }
 
 // judge decides about a request by the sessions that the browser has.
-func judge(req demand, c storage.Client, sessions []storage.LiveSession, now time.Time) judgement {
+func judge(rules assurance.Rules, req demand, c storage.Client, sessions []storage.LiveSession, now time.Time) judgement {
 	fit := suitable(req, c, sessions, now)
 	if slices.Contains(req.Prompt, promptNone) {
-		return judgeSilently(req, c, fit, now)
+		return judgeSilently(rules, req, c, fit, now)
 	}
+	fit = reaching(fit, req.EssentialACR)
 	mustAsk := slices.Contains(req.Prompt, promptLogin) || slices.Contains(req.Prompt, promptSelect)
-	if mustAsk || len(fit) != 1 || stale(req.AuthorizeRequest, fit[0].AuthTime, now) || needsConsent(req.AuthorizeRequest, c, fit[0].Consent) {
+	if mustAsk || len(fit) != 1 || lacking(rules, req.AuthorizeRequest, fit[0], now) || needsConsent(req.AuthorizeRequest, c, fit[0].Consent) {
 		return judgement{}
 	}
 	return judgement{session: &fit[0]}
 }
 
-// judgeSilently is judge for prompt=none: never a page (AZ-21).
-func judgeSilently(req demand, c storage.Client, fit []storage.LiveSession, now time.Time) judgement {
+// judgeSilently is judge for prompt=none: never a page (AZ-21). That an essential
+// context is not reached has a code of its own (OpenID Connect Core Error Code
+// unmet_authentication_requirements section 1), and whatever else is lacking is
+// for the person to prove.
+func judgeSilently(rules assurance.Rules, req demand, c storage.Client, known []storage.LiveSession, now time.Time) judgement {
+	fit := reaching(known, req.EssentialACR)
 	switch {
-	case len(fit) == 0:
+	case len(known) == 0:
 		return judgement{refusal: refusal("login_required", "")}
+	case len(fit) == 0:
+		return judgement{refusal: refusal("unmet_authentication_requirements", "")}
 	case len(fit) > 1:
 		return judgement{refusal: refusal("account_selection_required", "")}
-	case stale(req.AuthorizeRequest, fit[0].AuthTime, now):
+	case lacking(rules, req.AuthorizeRequest, fit[0], now):
 		return judgement{refusal: refusal("login_required", "")}
 	case needsConsent(req.AuthorizeRequest, c, fit[0].Consent):
 		return judgement{refusal: refusal("consent_required", "")}
@@ -56,7 +60,7 @@ func suitable(req demand, c storage.Client, sessions []storage.LiveSession, now 
 	}
 	var fit []storage.LiveSession
 	for _, s := range sessions {
-		if s.Usable(now) && s.Tenant.MayUse(c) && hintFits(req.AuthorizeRequest, s) && reaches(s.ACR, req.EssentialACR) {
+		if s.Usable(now) && s.Tenant.MayUse(c) && hintFits(req.AuthorizeRequest, s) {
 			fit = append(fit, s)
 		}
 	}
@@ -70,20 +74,6 @@ func hintFits(req storage.AuthorizeRequest, s storage.LiveSession) bool {
 		return false
 	}
 	return !strings.Contains(req.LoginHint, "@") || strings.EqualFold(req.LoginHint, s.UserInfo.Email)
-}
-
-// reaches reports whether a session's authentication context is one of those
-// that the client cannot do without.
-func reaches(acr string, essential []string) bool {
-	return len(essential) == 0 || slices.Contains(essential, acr)
-}
-
-// stale reports whether an authentication is older than the request allows.
-func stale(req storage.AuthorizeRequest, authTime, now time.Time) bool {
-	if req.MaxAge == nil {
-		return false
-	}
-	return *req.MaxAge == 0 || now.Sub(authTime) > time.Duration(*req.MaxAge)*time.Second
 }
 
 // needsConsent is the rule of AZ-31: a public client, whose name anybody can use,
@@ -107,7 +97,7 @@ func exposed(req storage.AuthorizeRequest, c storage.Client) []string {
 // recheck judges a request again after the person signed in or approved: what
 // the pages may not have enforced, and what has changed meanwhile (AZ-36). nil:
 // the session answers it.
-func recheck(req storage.AuthorizeRequest, c storage.Client, s storage.LiveSession, now time.Time) *web.Error {
+func recheck(rules assurance.Rules, req storage.AuthorizeRequest, c storage.Client, s storage.LiveSession, now time.Time) *web.Error {
 	switch {
 	case !s.Usable(now):
 		return refusal("login_required", "")
@@ -119,25 +109,6 @@ func recheck(req storage.AuthorizeRequest, c storage.Client, s storage.LiveSessi
 		return refusal("invalid_scope", "")
 	case req.HintSubject != "" && req.HintSubject != s.User:
 		return refusal("login_required", "Somebody else is signed in.")
-	case !reaches(s.ACR, req.EssentialACR):
-		return refusal("unmet_authentication_requirements", "")
-	case !freshEnough(req, s):
-		return refusal("login_required", "The sign-in is too old.")
 	}
-	return nil
-}
-
-// freshEnough reports whether prompt=login and max_age have been honored: by a
-// session that was young enough when the request came, or by one that was made
-// for it and whose identity provider says the same (AZ-22).
-func freshEnough(req storage.AuthorizeRequest, s storage.LiveSession) bool {
-	again := slices.Contains(req.Prompt, promptLogin)
-	if !again && !stale(req, s.AuthTime, req.At) {
-		return true
-	}
-	limit := clockSkew
-	if !again {
-		limit += time.Duration(*req.MaxAge) * time.Second
-	}
-	return !s.CreatedAt.Before(req.At) && req.At.Sub(s.AuthTime) <= limit
+	return unproven(rules, req, s)
 }

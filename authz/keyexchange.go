@@ -208,7 +208,9 @@ func (s *Server) refuseKey(ctx context.Context, key *storage.LiveKey, now time.T
 func (s *Server) keyScopes(key storage.APIKey, role storage.Role) []string {
 	all := s.cfg.Catalogue.Effective(key.Scopes, role)
 	return slices.DeleteFunc(without(all, ownScopes...), func(scope string) bool {
-		return slices.Contains(s.cfg.Catalogue.Expand([]string{scope}), catalogue.ScopeKeysWrite)
+		return slices.ContainsFunc(s.cfg.Catalogue.Expand([]string{scope}), func(implied string) bool {
+			return slices.Contains(catalogue.IssueCredentials(), implied)
+		})
 	})
 }
 

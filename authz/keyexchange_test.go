@@ -14,6 +14,7 @@ import (
 )
 
 func TestKeyIsExchangedForTokens(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, k := w.key()
 		rec := w.exchange(raw)
@@ -41,6 +42,7 @@ func TestKeyIsExchangedForTokens(t *testing.T) {
 }
 
 func TestServiceKeyIsExchangedWithoutAPerson(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, k := w.key(service)
 		got := w.mustExchange(raw)
@@ -57,6 +59,7 @@ func TestServiceKeyIsExchangedWithoutAPerson(t *testing.T) {
 }
 
 func TestScopesOfAnExchange(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	for name, c := range map[string]struct {
 		key         []string
@@ -94,6 +97,7 @@ func TestScopesOfAnExchange(t *testing.T) {
 }
 
 func TestResourceOfAnExchange(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key()
 	for _, parameter := range []string{"resource", "audience"} {
@@ -111,6 +115,7 @@ func TestResourceOfAnExchange(t *testing.T) {
 }
 
 func TestTokensEndWithTheKeyAtTheLatest(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, k := w.key(func(k *storage.APIKey) { k.ExpiresAt = start.Add(halfHour) })
 		got := w.mustExchange(raw)
@@ -131,6 +136,7 @@ func TestTokensEndWithTheKeyAtTheLatest(t *testing.T) {
 }
 
 func TestRefreshSaysTheEndThatTheKeyWasGiven(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, k := w.key()
 	got := w.mustExchange(raw)
@@ -141,6 +147,7 @@ func TestRefreshSaysTheEndThatTheKeyWasGiven(t *testing.T) {
 }
 
 func TestLongKeyGivesTokensOfTheUsualLifetime(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key(func(k *storage.APIKey) { k.ExpiresAt = start.Add(365 * 24 * time.Hour) })
 	row := w.row(w.mustExchange(raw).Access)
@@ -150,6 +157,7 @@ func TestLongKeyGivesTokensOfTheUsualLifetime(t *testing.T) {
 }
 
 func TestExchangeIsAUseOfTheKeysRate(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key(func(k *storage.APIKey) { k.Profile = "rated" })
 	w.mustExchange(raw)
@@ -161,6 +169,7 @@ func TestExchangeIsAUseOfTheKeysRate(t *testing.T) {
 }
 
 func TestClientWithoutRefreshGetsNone(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key()
 	got := w.tokens(w.exchangeAs("short", raw))
@@ -170,6 +179,7 @@ func TestClientWithoutRefreshGetsNone(t *testing.T) {
 }
 
 func TestMalformedExchange(t *testing.T) {
+	t.Parallel()
 	w := newKeyWorld(t)
 	raw, _ := w.key()
 	for name, c := range map[string]struct {
@@ -194,6 +204,7 @@ func TestMalformedExchange(t *testing.T) {
 }
 
 func TestExchangeIsThereWhereKeysAre(t *testing.T) {
+	t.Parallel()
 	for _, on := range []bool{false, true} {
 		w := newWorld(t)
 		if on {
@@ -213,6 +224,7 @@ func TestExchangeIsThereWhereKeysAre(t *testing.T) {
 }
 
 func TestRoundTripsOfAnExchange(t *testing.T) {
+	t.Parallel()
 	onBothWithKeys(t, func(w *world) {
 		raw, _ := w.key()
 		var got tokens

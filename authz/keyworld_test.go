@@ -9,7 +9,6 @@ import (
 
 	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/limit"
-	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -71,8 +70,14 @@ func newKeyWorld(t *testing.T) *world {
 
 // onBothWithKeys runs a test on both engines.
 func onBothWithKeys(t *testing.T, test func(*world)) {
-	t.Run("SQLite", func(t *testing.T) { test(newKeyWorld(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(newWorldOn(t, pgtest.Template(t, "authz", migrate)).withKeys()) })
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(newKeyWorld(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(newPostgresWorld(t).withKeys())
+	})
 }
 
 func (w *world) withKeys() *world {

@@ -60,6 +60,12 @@ func open(dsn string, count func(int)) *sqlstore.Store {
 // onBoth runs a test in a world on each engine: where one statement has to be
 // the judge, each engine's is on trial.
 func onBoth(t *testing.T, test func(*world)) {
-	t.Run("SQLite", func(t *testing.T) { test(newWorld(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(newWorldOn(t, pgtest.Template(t, "authz", migrate))) })
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(newWorld(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(newPostgresWorld(t))
+	})
 }

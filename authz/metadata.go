@@ -20,8 +20,8 @@ const metadataMaxAge = "300"
 
 // metadataDocument is RFC 8414 and OpenID Connect Discovery 1.0 in one: both
 // addresses give the same document. It names what exists and nothing else
-// (MD-09). acr_values_supported is not in it: which contexts there are is each
-// tenant's identity provider's to say.
+// (MD-09). Of the contexts it names those that mean the same in every tenant; which
+// others there are is each tenant's identity provider's to say.
 type metadataDocument struct {
 	Issuer                           string   `json:"issuer"`
 	AuthorizationEndpoint            string   `json:"authorization_endpoint"`
@@ -45,10 +45,14 @@ type metadataDocument struct {
 	PromptValues                     []string `json:"prompt_values_supported"`
 	ClaimTypes                       []string `json:"claim_types_supported"`
 	ClaimsSupported                  []string `json:"claims_supported"`
+	ACRValues                        []string `json:"acr_values_supported"`
 	ClaimsParameterSupported         bool     `json:"claims_parameter_supported"`
 	RequestParameterSupported        bool     `json:"request_parameter_supported"`
 	RequestURIParameterSupported     bool     `json:"request_uri_parameter_supported"`
 	ResponseIssuerParameterSupported bool     `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogoutSupported       bool     `json:"backchannel_logout_supported"`
+	BackchannelSessionSupported      bool     `json:"backchannel_logout_session_supported"`
+	FrontchannelLogoutSupported      bool     `json:"frontchannel_logout_supported"` // never: it takes third-party cookies
 }
 
 // metadataPaths are where the document is: appended to the issuer, and, for an
@@ -98,6 +102,7 @@ func (s *Server) document(scopes []string) metadataDocument {
 		PromptValues:           prompts,
 		ClaimTypes:             []string{"normal"},
 		ClaimsSupported:        claimsSupported(),
+		ACRValues:              []string{string(storage.LevelPHR), string(storage.LevelMFA)},
 
 		TokenAuthMethods:         methods,
 		RevocationAuthMethods:    methods,
@@ -106,6 +111,8 @@ func (s *Server) document(scopes []string) metadataDocument {
 
 		ClaimsParameterSupported:         true,
 		ResponseIssuerParameterSupported: true,
+		BackchannelLogoutSupported:       true,
+		BackchannelSessionSupported:      true,
 	}
 }
 

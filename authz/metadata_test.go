@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // MD-01 to MD-06: the whole document, byte for byte.
 func TestMetadataDocument(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	oauth := w.do(get("/.well-known/oauth-authorization-server"))
 	oidc := w.do(get("/.well-known/openid-configuration"))
@@ -53,6 +54,7 @@ func golden(t *testing.T, path, got string) {
 
 // MD-08.
 func TestMetadataAndKeysAreCacheable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"} {
 		rec := w.do(get(path))
@@ -76,6 +78,7 @@ func TestMetadataAndKeysAreCacheable(t *testing.T) {
 
 // Certification 7.
 func TestJWKSHasPublicKeysOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var set struct{ Keys []map[string]any }
 	w.must(json.Unmarshal(w.do(get("/.well-known/jwks.json")).Body.Bytes(), &set))
@@ -98,6 +101,7 @@ func TestJWKSHasPublicKeysOnly(t *testing.T) {
 
 // MD-01: the three forms for an issuer with a path; MD-02.
 func TestIssuerWithPath(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.mount(issuer + "/tenants/main")
 	for _, path := range []string{
@@ -131,6 +135,7 @@ var elsewhere = map[string]string{"introspection_endpoint": issuer + "/oauth2/in
 
 // MD-09: what is advertised works.
 func TestMetadataTellsTheTruth(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	doc := w.document()
 	for name, v := range doc {
@@ -262,6 +267,7 @@ func (w *world) header(method string) func(*http.Request) {
 
 // MD-09, the other half: what is not advertised is refused.
 func TestAttackWhatIsNotAdvertised(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	doc := w.document()
 	for name, known := range w.registered() {
@@ -294,8 +300,8 @@ func TestAttackWhatIsNotAdvertised(t *testing.T) {
 		}
 	}
 	for _, absent := range []string{
-		"acr_values_supported", "token_endpoint_auth_signing_alg_values_supported", "dpop_signing_alg_values_supported", "tls_client_certificate_bound_access_tokens",
-		"backchannel_logout_supported", "frontchannel_logout_supported", "require_pushed_authorization_requests", "client_id_metadata_document_supported",
+		"token_endpoint_auth_signing_alg_values_supported", "dpop_signing_alg_values_supported", "tls_client_certificate_bound_access_tokens",
+		"require_pushed_authorization_requests", "client_id_metadata_document_supported",
 	} {
 		if v, there := doc[absent]; there {
 			t.Errorf("%s = %v", absent, v)
@@ -304,6 +310,7 @@ func TestAttackWhatIsNotAdvertised(t *testing.T) {
 }
 
 func TestNewRefusesABadConfiguration(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	good := authz.Config{Issuer: issuer, Store: w.store, Signer: keys, SignIn: w.browse, SuccessorKey: make([]byte, 32), Now: w.now}
 	for name, spoil := range map[string]func(*authz.Config){
@@ -322,6 +329,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 
 // Metadata outlives the store, once it was read.
 func TestMetadataDuringAnOutage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	before := w.do(get("/.well-known/openid-configuration")).Body.String()
 	w.must(w.store.Close())
@@ -333,6 +341,7 @@ func TestMetadataDuringAnOutage(t *testing.T) {
 
 // What clients read when they are refused, byte for byte.
 func TestErrorsOnTheWire(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	var out strings.Builder

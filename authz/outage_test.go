@@ -22,6 +22,7 @@ func (w *world) unavailable(name string, rec *httptest.ResponseRecorder) {
 // fosite answers an outage with invalid_client, 200 or server_error, as it
 // happens; clients then throw their credentials away.
 func TestFositeOutageIsNeverAnAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -79,6 +80,7 @@ func (l leaving) FindAccess(ctx context.Context, c storage.ClientID, ref storage
 
 // A store that goes away between decision and write.
 func TestStoreThatGoesAwayInTheMiddle(t *testing.T) {
+	t.Parallel()
 	for name, try := range map[string]func(w *world, code string, got tokens) *httptest.ResponseRecorder{
 		"code": func(w *world, code string, _ tokens) *httptest.ResponseRecorder {
 			return w.post("/oauth2/token", redemption(code), as("web"))
@@ -97,6 +99,7 @@ func TestStoreThatGoesAwayInTheMiddle(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			got, code := w.granted(), w.code(request())
 			w.mountOn(issuer, leaving{w.store})
@@ -107,6 +110,7 @@ func TestStoreThatGoesAwayInTheMiddle(t *testing.T) {
 
 // The redirect URI is proven by then, so that the client is told.
 func TestAuthorizeTellsTheClientAboutAnOutageInTheMiddle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -131,6 +135,7 @@ func (blind) FindCode(context.Context, storage.ClientID, storage.TokenRef) (stor
 // fosite.md 2.4: a lookup that fails is answered with invalid_client, and the
 // client drops its credentials.
 func TestFositeFailedLookupIsAnUnknownClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	code := w.code(request())
 	w.mountOn(issuer, blind{w.store})

@@ -234,10 +234,7 @@ func (s *Server) readSubject(ctx context.Context, d *demand, idTokenHint string)
 	if idTokenHint == "" {
 		return nil
 	}
-	who, ours := storage.UserID(""), false
-	if len(idTokenHint) <= maxIDHint {
-		who, ours = s.hinted(ctx, idTokenHint)
-	}
+	who, ours := s.hinted(ctx, idTokenHint)
 	if ours && d.HintSubject != "" && d.HintSubject != who {
 		return refusal("invalid_request", "claims and id_token_hint name two people.")
 	}

@@ -12,6 +12,7 @@ import (
 
 // TK-09: the form of a verifier counts even where its hash fits.
 func TestVerifierHasToHaveTheForm(t *testing.T) {
+	t.Parallel()
 	for verifier, good := range map[string]bool{
 		strings.Repeat("a", 43): true, strings.Repeat("~", 128): true, strings.Repeat("a", 42): false, strings.Repeat("a", 129): false,
 		strings.Repeat("a", 43) + "!": false, strings.Repeat("a", 43) + "\n": false, "": false,
@@ -28,6 +29,7 @@ func TestVerifierHasToHaveTheForm(t *testing.T) {
 
 // RF-08: the family's end is one of its own, whatever else says.
 func TestRefreshTokenEndsWithItsFamily(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
 	live := &storage.LiveRefresh{
 		RefreshToken: storage.RefreshToken{Client: "web", IdleUntil: now.Add(time.Hour), ExpiresAt: now},
@@ -43,6 +45,7 @@ func TestRefreshTokenEndsWithItsFamily(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
 	m := newMemory[int, int](time.Second)
 	for i := range 3 * maxRemembered {
@@ -64,6 +67,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 // AZ-31: what a public client was once given counts for nothing.
 func TestPublicClientAsksWhateverIsRemembered(t *testing.T) {
+	t.Parallel()
 	req := storage.AuthorizeRequest{Scopes: []string{"openid"}}
 	given := &storage.Consent{Scopes: []string{"openid"}, ClientVersion: 1}
 	confidential, public := storage.Client{AuthMethod: storage.AuthBasic, Version: 1}, storage.Client{AuthMethod: storage.AuthNone, Version: 1}
@@ -74,6 +78,7 @@ func TestPublicClientAsksWhateverIsRemembered(t *testing.T) {
 
 // AZ-19: one resource has one identity.
 func TestSameResource(t *testing.T) {
+	t.Parallel()
 	for pair, same := range map[[2]string]bool{
 		{"https://api.example.com", "https://api.example.com/"}: true, {"https://api.example.com/v1/", "https://api.example.com/v1"}: true,
 		{"https://api.example.com", "HTTPS://API.example.com"}: true, {"urn:example:api", "URN:example:api"}: true,

@@ -43,6 +43,7 @@ func (o *overtaken) AuthorizeView(ctx context.Context, c storage.ClientID, host,
 // TK-07 and TK-08: the loser of a race is a second redemption with the full
 // proof.
 func TestAttackLostRaceForACodeRevokesTheGrant(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *world) {
 		code := w.code(request())
 		o := &overtaken{Store: w.store}
@@ -58,6 +59,7 @@ func TestAttackLostRaceForACodeRevokesTheGrant(t *testing.T) {
 
 // RF-13: who is overtaken by the same refresh gets the same successor.
 func TestOvertakenRefreshIsARetry(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *world) {
 		first := w.granted()
 		o := &overtaken{Store: w.store}
@@ -72,6 +74,7 @@ func TestOvertakenRefreshIsARetry(t *testing.T) {
 
 // RF-02: who is overtaken by a use of the successor is a reuse.
 func TestAttackRefreshOvertakenByItsSuccessorsUse(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *world) {
 		first := w.granted()
 		second := w.refresh(first.Refresh, "web")
@@ -90,6 +93,7 @@ func TestAttackRefreshOvertakenByItsSuccessorsUse(t *testing.T) {
 
 // D5: a grant that is revoked while it is refreshed gives nothing.
 func TestAttackRefreshOvertakenByRevocation(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *world) {
 		first := w.granted()
 		o := &overtaken{Store: w.store}
@@ -104,6 +108,7 @@ func TestAttackRefreshOvertakenByRevocation(t *testing.T) {
 // AZ-36: what changes between the look and the code is noticed by the statement
 // that issues it.
 func TestAttackAuthorizeOvertaken(t *testing.T) {
+	t.Parallel()
 	for name, meanwhile := range map[string]func(*world, storage.LiveSession){
 		"consent withdrawn": func(w *world, ls storage.LiveSession) {
 			w.must(w.store.Tenant(w.acme.ID).WithdrawConsent(context.Background(), ls.User, "web", w.now(), event("consent.withdrawn")))
@@ -122,6 +127,7 @@ func TestAttackAuthorizeOvertaken(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onBoth(t, func(w *world) {
 				cookie, ls := w.aliceIn()
 				w.authorize(request(), cookie)
@@ -146,6 +152,7 @@ func TestAttackAuthorizeOvertaken(t *testing.T) {
 
 // The memory of views is for seconds, and never for what it would refuse.
 func TestViewIsForgottenAfterSeconds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorize(request(), cookie)
@@ -163,6 +170,7 @@ func TestViewIsForgottenAfterSeconds(t *testing.T) {
 
 // RFC 8707: several resources, and a token for one of them.
 func TestSeveralResources(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	cookie, ls := w.aliceIn()
 	w.authorizeRaw(request("resource", "https://MCP.example.com").Encode()+"&resource="+audience+"/", cookie)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestValidRedirectURI(t *testing.T) {
+	t.Parallel()
 	for uri, valid := range map[string]bool{
 		"https://app.example.com/cb": true, "https://app.example.com": true, "https://app.example.com:8443/cb?a=b&c=%20": true,
 		"http://127.0.0.1:8082/callback": true, "http://[::1]/cb": true, "http://localhost/cb": true, "com.example.app:/cb": true,

@@ -91,6 +91,11 @@ const (
 	reused      = "reused"
 )
 
+// tooWeak: the tenant's policy asks for more than the person proved when they
+// signed in. The grant lives, and is of no use until the policy is as it was; the
+// person signs in again (RF-14).
+const tooWeak = "level_below_policy"
+
 // checkRefresh returns why a refresh token is refused, "" when it is good. Whose
 // it is comes first: nobody can hurt a family with a token that is not theirs
 // (RF-04). Reuse comes before everything that may pass again, such as a disabled
@@ -116,6 +121,10 @@ func checkRefresh(client storage.Client, live *storage.LiveRefresh, now time.Tim
 	if !client.DisabledAt.IsZero() || !live.Tenant.MayUse(client) {
 		return "client_not_allowed"
 	}
+	// Under a key nobody signed in: what its maker had to prove was asked then.
+	if g := live.Family; g.Key == "" && !g.Auth.Level.AtLeast(live.Tenant.Policy.RequireLevel) {
+		return tooWeak
+	}
 	return ""
 }
 
@@ -132,7 +141,7 @@ func (s *Server) refuseRefresh(ctx context.Context, client storage.Client, live 
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return web.Unavailable(err)
 	}
-	return invalidGrant(why)
+	return refusedGrant(why)
 }
 
 // refreshScopes are the scopes of the new access token: what was granted and the
@@ -158,7 +167,7 @@ func unitOfRefresh(client storage.Client, live *storage.LiveRefresh, scopes []st
 		accessEnds: notAfter(earlier(now.Add(AccessLifetime), g.ExpiresAt), live.Life.KeyExpiresAt), familyEnds: g.ExpiresAt,
 		identity: identity{
 			user: live.UserInfo, tenantID: string(live.Tenant.ID), tenant: live.Tenant.Slug,
-			session: g.Session, auth: g.Auth, claims: g.Claims,
+			session: g.Origin, auth: g.Auth, claims: g.Claims,
 		},
 	}
 }

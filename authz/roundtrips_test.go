@@ -3,7 +3,6 @@ package authz_test
 import (
 	"testing"
 
-	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 )
 
@@ -15,8 +14,9 @@ func (w *world) counted(do func()) int64 {
 }
 
 func TestRoundTrips(t *testing.T) {
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { roundTrips(newWorld(t), 0) })
-	t.Run("PostgreSQL", func(t *testing.T) { roundTrips(newWorldOn(t, pgtest.Template(t, "authz", migrate)), 1) })
+	t.Run("PostgreSQL", func(t *testing.T) { roundTrips(newPostgresWorld(t), 1) })
 }
 
 // roundTrips counts; looks is how often what kills looks who else has to know,

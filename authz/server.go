@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/assurance"
 	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/web"
@@ -76,7 +77,7 @@ type Store interface {
 	storage.TenantOpener
 }
 
-// Config is what an engine needs. Everything but Keys and Catalogue is required.
+// Config is what an engine needs. What stands before Rules is required.
 type Config struct {
 	// Issuer is the issuer identifier: an absolute URL without query, fragment
 	// or trailing slash.
@@ -88,6 +89,9 @@ type Config struct {
 	// bytes, the same on every node. Changing it costs the retries under way.
 	SuccessorKey []byte
 	Now          func() time.Time
+	// Rules say what a request asks of a session, beside what the tenant's policy and
+	// the app do; the zero value asks for nothing more.
+	Rules assurance.Rules
 	// Keys knows API keys; nil: there are none, and no token exchange.
 	Keys KeyForms
 	// Catalogue says what scopes imply and roles permit; nil: nothing is implied,

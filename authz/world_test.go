@@ -22,6 +22,7 @@ import (
 	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/origin"
+	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -53,31 +54,43 @@ type world struct {
 	mu    sync.Mutex
 	clock time.Time
 
-	acme, globex storage.Tenant
-	idp, idpG    storage.Connection
-	alice, carol storage.User
-	web_, spa    storage.Client
+	cast
 
 	// What the engine knows of API keys: nothing, but in the tests about them.
 	forms     authz.KeyForms
 	catalogue *catalogue.Catalogue
 }
 
+// cast is who is in every world.
+type cast struct {
+	acme, globex storage.Tenant
+	idp, idpG    storage.Connection
+	alice, carol storage.User
+	web_, spa    storage.Client
+}
+
+// newWorld is a world on SQLite.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dsn := filepath.Join(t.TempDir(), "watchgate.db")
-	fatal(migrate(dsn))
-	return newWorldOn(t, dsn)
+	return newWorldOn(t, dsn, sqliteMaster.copyTo(t, dsn))
 }
 
-func newWorldOn(t *testing.T, dsn string) *world {
+func newPostgresWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, clock: start, browse: &browser{}}
+	dsn := pgtest.Template(t, "authz", func(dsn string) error {
+		postgresCast = populate(t, dsn)
+		return nil
+	})
+	return newWorldOn(t, dsn, postgresCast)
+}
+
+// newWorldOn is a world on a database that a cast is in.
+func newWorldOn(t *testing.T, dsn string, c cast) *world {
+	t.Helper()
+	w := &world{T: t, clock: start, browse: &browser{}, cast: c}
 	w.store = open(dsn, func(int) { w.trips.Add(1) })
 	t.Cleanup(func() { _ = w.store.Close() })
-	w.must(w.store.Prepare(t.Context(), start))
-	w.people()
-	w.apps()
 	w.mount(issuer)
 	return w
 }
@@ -123,57 +136,6 @@ func (w *world) pass(d time.Duration) {
 
 func event(kind string) storage.Event {
 	return storage.Event{ID: storage.NewEventID(start), Time: start, Kind: kind, Outcome: "success"}
-}
-
-func (w *world) people() {
-	ctx := context.Background()
-	w.acme = storage.Tenant{ID: storage.NewTenantID(start), Slug: "acme", Name: "Acme", CreatedAt: start, Version: 1}
-	w.globex = storage.Tenant{ID: storage.NewTenantID(start), Slug: "globex", Name: "Globex", CreatedAt: start, Version: 1}
-	w.idp = storage.Connection{ID: storage.NewConnectionID(start), Kind: storage.OIDC, Issuer: "https://idp.acme.test", CreatedAt: start, Version: 1}
-	w.idpG = storage.Connection{ID: storage.NewConnectionID(start), Kind: storage.OIDC, Issuer: "https://idp.globex.test", CreatedAt: start, Version: 1}
-	w.alice = storage.User{
-		ID: storage.NewUserID(start), Role: storage.RoleOwner, Email: "alice@acme.test", EmailVerified: true, CreatedAt: start, Version: 1,
-		Claims: map[string]any{
-			"name": "Alice A", "given_name": "Alice", "family_name": "A", "middle_name": "M", "nickname": "al", "preferred_username": "alice",
-			"profile": "https://acme.test/alice", "picture": "https://acme.test/alice.png", "website": "https://alice.test", "gender": "female",
-			"birthdate": "1990-01-02", "zoneinfo": "Europe/Berlin", "locale": "en-GB", "updated_at": 1700000000.0,
-			"address":      map[string]any{"formatted": "1 Road", "country": "DE", "planet": "earth", "region": ""},
-			"phone_number": "+49 30 1", "phone_number_verified": true, "groups": []any{"internal"}, "nothing": nil,
-		},
-	}
-	w.carol = storage.User{ID: storage.NewUserID(start), Role: storage.RoleOwner, Email: "carol@globex.test", CreatedAt: start, Version: 1}
-	w.must(w.store.CreateTenant(ctx, w.acme, event("tenant.created")))
-	w.must(w.store.CreateTenant(ctx, w.globex, event("tenant.created")))
-	w.must(w.store.Tenant(w.acme.ID).CreateConnection(ctx, w.idp, event("connection.created")))
-	w.must(w.store.Tenant(w.globex.ID).CreateConnection(ctx, w.idpG, event("connection.created")))
-}
-
-var allScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "monitor:read", "alert:write"}
-
-func (w *world) apps() {
-	ctx := context.Background()
-	w.web_ = w.client("web", nil)
-	w.spa = w.client("spa", func(c *storage.Client) { c.AuthMethod, c.Secrets = storage.AuthNone, nil })
-	w.client("post", func(c *storage.Client) { c.AuthMethod = storage.AuthPost })
-	w.client("other", nil)
-	w.client("nopkce", func(c *storage.Client) { c.PKCEOptional = true })
-	w.client("m2m", func(c *storage.Client) {
-		c.GrantTypes, c.ServiceTenant = []string{storage.GrantClientCredentials}, w.acme.ID
-	})
-	w.client("native", func(c *storage.Client) {
-		c.AuthMethod, c.Secrets = storage.AuthNone, nil
-		c.RedirectURIs = []string{"http://127.0.0.1/cb", "http://localhost/callback", "com.example.app:/cb", "https://app.example.com/q?a=b"}
-	})
-	for _, rs := range []storage.ResourceServer{
-		{ID: "api", Name: "API", Audience: audience, Scopes: []storage.Scope{{Name: "monitor:read"}, {Name: "alert:write"}}},
-		{ID: "mcp", Name: "MCP", Audience: "https://mcp.example.com/", Scopes: []storage.Scope{{Name: "monitor:read"}}},
-		{ID: "globex-api", Name: "G", Audience: "https://globex.example.com", TenantID: w.globex.ID, Scopes: []storage.Scope{{Name: "secret:read"}}},
-		{ID: "gone", Name: "Gone", Audience: "https://gone.example.com", DisabledAt: start},
-	} {
-		rs.CreatedAt, rs.Version = start, 1
-		rs.Secrets = []storage.Secret{token.Seal(secret, start, time.Time{})}
-		w.must(w.store.CreateResourceServer(ctx, rs, event("resource_server.created")))
-	}
 }
 
 // client registers a confidential app that may do everything but what change

@@ -66,8 +66,11 @@ func (a *active) ofToken(t *storage.LiveToken) {
 	}
 }
 
+// keyType is the token_type of API keys.
+const keyType = "api_key"
+
 func (a *active) ofKey(k *storage.LiveKey) {
-	a.TokenType, a.ClientID, a.JTI, a.KeyID = "api_key", k.Client, string(k.ID), k.ID
+	a.TokenType, a.ClientID, a.JTI, a.KeyID = keyType, k.Client, string(k.ID), k.ID
 	a.Iat, a.Nbf, a.Sub = k.CreatedAt.Unix(), k.CreatedAt.Unix(), string(k.Owner)
 	if k.Owner == "" { // a service key: it is nobody's, and speaks for itself
 		a.Sub = string(k.ID)

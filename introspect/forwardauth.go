@@ -52,7 +52,7 @@ func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request) error {
 	case refusal != nil:
 		return refusal
 	}
-	err = pass(r.Context(), w, v, need.scopes)
+	err = pass(r.Context(), w, v, need)
 	s.after(r.Context(), w, v)
 	return err
 }
@@ -95,9 +95,9 @@ func toProxy(err error) error {
 	return e
 }
 
-// pass writes who it is, when the credential is good and has every scope; and the
-// refusal, or returns it.
-func pass(ctx context.Context, w http.ResponseWriter, v verdict, needed []string) error {
+// pass writes who it is, when the credential is good, has every scope, and rests on
+// such a sign-in; and the refusal, or returns it.
+func pass(ctx context.Context, w http.ResponseWriter, v verdict, need needs) error {
 	var a active
 	if err := json.Unmarshal(v.answer, &a); err != nil {
 		return err
@@ -105,10 +105,13 @@ func pass(ctx context.Context, w http.ResponseWriter, v verdict, needed []string
 	if !a.Active {
 		return refuseToken(w)
 	}
-	if lacks(strings.Fields(a.Scope), needed) {
-		noteUnregistered(ctx, v.rs, needed)
+	if lacks(strings.Fields(a.Scope), need.scopes) {
+		noteUnregistered(ctx, v.rs, need.scopes)
 		return web.Refuse(http.StatusForbidden, "insufficient_scope", "The access token lacks a scope.", nil).
-			With("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+strings.Join(needed, " ")+`"`)
+			With("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+strings.Join(need.scopes, " ")+`"`)
+	}
+	if err := need.signIn.met(a, v.question.now); err != nil {
+		return err
 	}
 	if err := identify(w.Header(), a); err != nil {
 		return err

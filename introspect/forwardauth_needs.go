@@ -17,6 +17,7 @@ type needs struct {
 	// nobody: a tenant was to be named and was not, or two were. No token is of
 	// both.
 	nobody bool
+	signIn signInNeeds
 
 	// Where the request in the proxy's hands came from: see fromOf.
 	ip, proto string
@@ -46,12 +47,15 @@ func needsOf(r *http.Request) (needs, error) {
 	if len(n.scopes) == 0 && n.tenant == "" && !n.nobody {
 		return needs{}, misconfigured(errNothing)
 	}
+	if n.signIn, err = signInNeedsOf(r, f); err != nil {
+		return needs{}, misconfigured(err)
+	}
 	return n, nil
 }
 
 // The operator's mistakes, for the log.
 var (
-	errParameter = errors.New("a parameter of /forward-auth is not known: there are scope, tenant, ip and proto")
+	errParameter = errors.New("a parameter of /forward-auth is not known: there are scope, tenant, acr_values, max_age, or_api_key, ip and proto")
 	errNoScope   = errors.New("a scope was to be named, and was not")
 	errBadScope  = errors.New("a needed scope has characters that no scope has")
 	errNothing   = errors.New("neither a scope nor a tenant is needed: name one in the query of /forward-auth, or in X-Watchgate-Require-Scope or -Tenant")
@@ -63,7 +67,7 @@ func misconfigured(cause error) error {
 }
 
 // ownNames are the parameters of /forward-auth.
-var ownNames = []string{"scope", "tenant", "ip", "proto"}
+var ownNames = []string{"scope", "tenant", "acr_values", "max_age", "or_api_key", "ip", "proto"}
 
 // ownQuery is the query that the proxy's configuration wrote. Below the path, it
 // is the client's and says nothing.
@@ -97,7 +101,7 @@ func needsTenant(named []string, blank bool) needs {
 func appendScopes(to []string, list string) ([]string, error) {
 	before := len(to)
 	for s := range strings.SplitSeq(list, " ") {
-		if strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' }) {
+		if !quotable(s) {
 			return nil, errBadScope
 		}
 		if s != "" && !slices.Contains(to, s) {
@@ -108,4 +112,9 @@ func appendScopes(to []string, list string) ([]string, error) {
 		return nil, errNoScope
 	}
 	return to, nil
+}
+
+// quotable reports whether a word can come back in a challenge.
+func quotable(word string) bool {
+	return !strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' })
 }

@@ -8,14 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/storage"
@@ -159,9 +157,9 @@ var inactiveHeader = http.Header{
 
 // One statement decides, on each engine.
 func TestRoundTrips(t *testing.T) {
-	for engine, dsn := range map[string]string{"SQLite": filepath.Join(t.TempDir(), "watchgate.db"), "PostgreSQL": pgtest.Database(t)} {
+	for engine, world := range engines {
 		t.Run(engine, func(t *testing.T) {
-			w := newWorldOn(t, dsn)
+			w := world(t)
 			good := w.issue(plain)
 			for name, form := range map[string]url.Values{
 				"active": tok(good), "with tenant and scope": {"token": {good}, "tenant": {"acme"}, "scope": {"monitor:read"}},

@@ -138,7 +138,7 @@ const maxPerToken = 640
 // heap, everything included, is not more than promised, and what they are said to
 // weigh is what they take.
 func TestMemoryPerToken(t *testing.T) {
-	const entries = 100_000
+	const entries = 25_000
 	s := New(Config{Issuer: "https://auth.example.com"})
 	answer := len(s.packed(t, codeFlow(1)).packed.answer())
 	before := heap()
@@ -165,7 +165,7 @@ func TestMemoryPerToken(t *testing.T) {
 
 // The same of API keys.
 func TestMemoryPerKey(t *testing.T) {
-	const entries = 50_000
+	const entries = 20_000
 	s := New(Config{Issuer: "https://auth.example.com"})
 	before := heap()
 	m := newMemory(s.memory.node, 1250*entries)

@@ -1,11 +1,8 @@
 package introspect_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,39 +11,24 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/storage"
-	"github.com/watchgate/watchgate/storage/sqlstore"
 )
 
 // onEachEngine runs a test on a deployment that remembers.
 func onEachEngine(t *testing.T, test func(t *testing.T, w *world)) {
-	for engine, dsn := range map[string]func(*testing.T) string{
-		"SQLite":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "watchgate.db") },
-		"PostgreSQL": func(t *testing.T) string { return pgtest.Template(t, "introspect", prepared) },
-	} {
+	for engine, world := range engines {
 		t.Run(engine, func(t *testing.T) {
-			w := newWorldOn(t, dsn(t))
+			w := world(t)
 			w.remember(introspect.Config{Store: w.store})
 			test(t, w)
 		})
 	}
 }
 
-// prepared makes a database what newWorldOn would make of it.
-func prepared(dsn string) error {
-	ctx := context.Background()
-	if err := sqlstore.Migrate(ctx, dsn); err != nil {
-		return err
-	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: dsn})
-	if err != nil {
-		return err
-	}
-	return errors.Join(store.Prepare(ctx, start), store.Close())
-}
+// engines are the worlds, by what they are on.
+var engines = map[string]func(testing.TB) *world{"SQLite": newWorld, "PostgreSQL": newPostgresWorld}
 
 // issueBound issues a token that hangs on everything that a token can hang on.
 func (w *world) issueBound() string {

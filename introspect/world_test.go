@@ -43,36 +43,53 @@ type world struct {
 	forget     func() // ends the node
 	log        bytes.Buffer
 
+	cast
+	grant storage.GrantID // of the last token
+}
+
+// cast is who is in every world.
+type cast struct {
 	acme, globex storage.Tenant
 	alice        storage.User
 	connection   storage.Connection
 	session      storage.Session
 	spa, m2m     storage.Client
 	api          storage.ResourceServer
-	grant        storage.GrantID // of the last token
 }
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
+// newWorld is a world on SQLite.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	return newWorldOn(t, filepath.Join(t.TempDir(), "watchgate.db"))
+	dsn := filepath.Join(t.TempDir(), "watchgate.db")
+	return newWorldOn(t, dsn, sqliteMaster.copyTo(t, dsn))
 }
 
-func newWorldOn(t testing.TB, dsn string) *world {
+func newPostgresWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, clock: start}
-	ctx := context.Background()
-	must(t, sqlstore.Migrate(ctx, dsn))
-	var err error
-	w.store, err = sqlstore.Open(ctx, sqlstore.Config{DSN: dsn, OnRoundTrip: func(n int) { w.statements.Add(int64(n)) }})
-	must(t, err)
+	dsn := pgtest.Template(t, "introspect", func(dsn string) error {
+		postgresCast = populate(t, dsn)
+		return nil
+	})
+	return newWorldOn(t, dsn, postgresCast)
+}
+
+// newWorldOn is a world on a database that a cast is in.
+func newWorldOn(t testing.TB, dsn string, c cast) *world {
+	t.Helper()
+	w := &world{t: t, clock: start, cast: c}
+	w.open(dsn)
 	t.Cleanup(func() { must(t, w.store.Close()) })
-	must(t, w.store.Prepare(ctx, start))
-	w.people(ctx)
-	w.apps(ctx)
 	w.mount(introspect.Config{Store: w.store})
 	return w
+}
+
+func (w *world) open(dsn string) {
+	w.t.Helper()
+	var err error
+	w.store, err = sqlstore.Open(context.Background(), sqlstore.Config{DSN: dsn, OnRoundTrip: func(n int) { w.statements.Add(int64(n)) }})
+	must(w.t, err)
 }
 
 // mount puts an edge with the endpoint in front.
@@ -120,37 +137,6 @@ type membership struct {
 func (m membership) Wait(ctx context.Context) error {
 	m.joined()
 	return m.Membership.Wait(ctx)
-}
-
-func (w *world) people(ctx context.Context) {
-	w.acme = storage.Tenant{ID: storage.NewTenantID(start), Slug: "acme", Name: "Acme", CreatedAt: start}
-	w.globex = storage.Tenant{ID: storage.NewTenantID(start), Slug: "globex", Name: "Globex", CreatedAt: start}
-	w.connection = storage.Connection{ID: storage.NewConnectionID(start), Kind: storage.OIDC, Name: "IdP", Issuer: "https://idp.acme.test", CreatedAt: start}
-	w.alice = storage.User{ID: storage.NewUserID(start), Role: storage.RoleOwner, Email: "alice@acme.test", EmailVerified: true, CreatedAt: start}
-	w.session = storage.Session{
-		ID: storage.NewSessionID(start), User: w.alice.ID, Connection: w.connection.ID, Handle: bytes.Repeat([]byte{1}, 32),
-		AuthTime: start, CreatedAt: start, LastSeenAt: start, ExpiresAt: start.Add(24 * time.Hour), IdleTimeout: time.Hour,
-	}
-	must(w.t, w.store.CreateTenant(ctx, w.acme, event("tenant.created")))
-	must(w.t, w.store.CreateTenant(ctx, w.globex, event("tenant.created")))
-	acme := w.store.Tenant(w.acme.ID)
-	must(w.t, acme.CreateConnection(ctx, w.connection, event("connection.created")))
-	must(w.t, acme.SignIn(ctx, storage.SignIn{
-		Identity: storage.Identity{Connection: w.connection.ID, Issuer: w.connection.Issuer, Subject: "alice"},
-		User:     w.alice, Create: true, Session: w.session,
-	}, event("session.started")))
-}
-
-func (w *world) apps(ctx context.Context) {
-	w.spa = storage.Client{
-		ID: "demo-spa", Name: "App", AuthMethod: storage.AuthNone, GrantTypes: []string{storage.GrantAuthorizationCode},
-		RedirectURIs: []string{"https://app.example.com/cb"}, CreatedAt: start,
-	}
-	w.m2m = storage.Client{ID: "demo-m2m", Name: "Runner", AuthMethod: storage.AuthBasic, ServiceTenant: w.acme.ID, CreatedAt: start}
-	for _, c := range []storage.Client{w.spa, w.m2m} {
-		must(w.t, w.store.CreateClient(ctx, c, event("client.created")))
-	}
-	w.api = w.resourceServer("demo-api", func(*storage.ResourceServer) {})
 }
 
 // resourceServer registers one that offers monitor:read and alert:write.

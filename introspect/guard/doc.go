@@ -23,6 +23,7 @@
 //	a scope is missing                403  error="insufficient_scope", scope="..."
 //	signed in too long ago, or too    401  error="insufficient_user_authentication",
 //	weakly                                 acr_values="...", max_age="..."
+//	nobody signed in: a key, machine  403  error="insufficient_user_authentication"
 //	an API key is over its rate       429  Retry-After, RateLimit, RateLimit-Policy
 //	Watchgate does not answer         503  Retry-After
 //

@@ -24,7 +24,8 @@ var (
 	ErrOtherTenant = errors.New("guard: the access token is not for this tenant")
 	// ErrInsufficientScope is what every [ScopeError] is. 403.
 	ErrInsufficientScope = errors.New("guard: the access token lacks a scope")
-	// ErrInsufficientAuthentication is what every [AuthenticationError] is. 401.
+	// ErrInsufficientAuthentication is what every [AuthenticationError] is. 401, or 403
+	// where there is no person who could sign in again.
 	ErrInsufficientAuthentication = errors.New("guard: the authentication is too old or too weak")
 	// ErrRateLimited is what every [RateLimitError] is: the API key is good, and was
 	// used too often. 429.
@@ -54,6 +55,9 @@ func (e *ScopeError) Unwrap() error { return ErrInsufficientScope }
 type AuthenticationError struct {
 	ACR    []string      // one of these; empty: any
 	MaxAge time.Duration // since the user signed in; 0: any
+	// NoPerson: it is an API key, a token that was made under one, or a machine's. No
+	// sign-in can be got for it.
+	NoPerson bool
 }
 
 func (e *AuthenticationError) Error() string {

@@ -64,7 +64,7 @@ func ExampleGuard_Require_stepUp() {
 	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 	// Output:
-	// 401 Bearer error="insufficient_user_authentication", acr_values="mfa", max_age="300"
+	// 401 Bearer error="insufficient_user_authentication", error_description="a stronger or more recent sign-in is needed", acr_values="mfa", max_age="300"
 }
 
 // A program that does not speak net/http puts the question itself.

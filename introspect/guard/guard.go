@@ -202,7 +202,7 @@ func (g *Guard) kept(q *question) *Principal {
 
 // keep is for later calls. A key's answer is for one call: see question.
 func (g *Guard) keep(q question, p *Principal, asked time.Time) {
-	if g.cache != nil && p != nil && !q.key && p.TokenType != apiKey && p.KeyID == "" {
+	if g.cache != nil && p != nil && !q.key && !p.underKey() {
 		q.ip, q.proto = "", ""
 		g.cache.put(q, p, asked)
 	}

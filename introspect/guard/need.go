@@ -20,11 +20,15 @@ type Need struct {
 	Scope string
 	// OrScope is enough without Scope: for one scope that stands for all of an API's.
 	OrScope string
-	// MaxAge is how long ago the user may have signed in; 0: any time. A token
+	// MaxAge is how long ago the user may have signed in; 0: any time. A credential
 	// without a user's sign-in never meets it.
 	MaxAge time.Duration
-	// ACR is what the sign-in must have been, one of these; empty: anything.
+	// ACR is what the sign-in must have been, one of these; empty: anything. "phr" is
+	// also "mfa".
 	ACR []string
+	// OrAPIKey lets API keys in, and tokens that were made under one, where MaxAge or
+	// ACR asks for a sign-in: nobody signed in for them.
+	OrAPIKey bool
 
 	// IP is the caller's address and Proto "http" or "https", as this API saw them,
 	// for API keys that are good from some addresses, or over https, only. Blank: not
@@ -58,6 +62,12 @@ func ACR(values ...string) Option {
 	return func(n *Need) { n.ACR = slices.Clone(values) }
 }
 
+// OrAPIKey lets API keys in, and tokens that were made under one, where [MaxAge] or
+// [ACR] asks for a sign-in. What is asked of a person's sign-in is not asked of a key
+// then; whoever made it had to prove what their organization asks for. Without it a
+// key is answered 403: it has no sign-in, and none can be got for it.
+func OrAPIKey() Option { return func(n *Need) { n.OrAPIKey = true } }
+
 // OrScope lets tokens with another scope in, too: one that stands for all of an
 // API's scopes. Challenges do not mention it. It panics on a malformed scope.
 func OrScope(scope string) Option {
@@ -70,12 +80,26 @@ func (n *Need) met(p *Principal, now func() time.Time) error {
 	if !p.holds(n.Scope) && (n.OrScope == "" || !p.holds(n.OrScope)) {
 		return &ScopeError{Needed: n.Scope}
 	}
+	if n.OrAPIKey && p.underKey() {
+		return nil
+	}
 	old := n.MaxAge != 0 && (p.AuthTime.IsZero() || now().Sub(p.AuthTime) > n.MaxAge)
-	weak := len(n.ACR) > 0 && !slices.Contains(n.ACR, p.ACR)
-	if old || weak {
-		return &AuthenticationError{ACR: n.ACR, MaxAge: n.MaxAge}
+	if old || len(n.ACR) > 0 && !n.reached(p.ACR) {
+		return &AuthenticationError{ACR: n.ACR, MaxAge: n.MaxAge, NoPerson: p.underKey() || p.machine()}
 	}
 	return nil
+}
+
+// Watchgate's own contexts (OpenID Connect EAP ACR Values section 2 has the first).
+const (
+	phishingResistant = "phr"
+	multiFactor       = "mfa"
+)
+
+// reached reports whether a sign-in was of a context that is asked for: one that
+// resists phishing is of two factors, too.
+func (n *Need) reached(acr string) bool {
+	return slices.Contains(n.ACR, acr) || acr == phishingResistant && slices.Contains(n.ACR, multiFactor)
 }
 
 // mustBeScope panics on a list that would not mean what its writer thinks, or that

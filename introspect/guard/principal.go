@@ -46,6 +46,12 @@ func (p *Principal) of(tenant string) bool {
 	return tenant != "" && (tenant == p.Tenant || tenant == p.TenantID)
 }
 
+// underKey reports whether it is an API key, or a token that was made under one.
+func (p *Principal) underKey() bool { return p.TokenType == apiKey || p.KeyID != "" }
+
+// machine reports whether it is a client's own token: the client is the subject.
+func (p *Principal) machine() bool { return p.ClientID != "" && p.Subject == p.ClientID }
+
 // own is a copy whose slices nobody else has: what a handler does to them must not
 // reach other calls with the same token.
 func (p *Principal) own() Principal {

@@ -17,7 +17,7 @@ type refusal struct {
 
 // refusals are those of one gate.
 type refusals struct {
-	noCredential, invalidRequest, invalidToken, https, scope, authentication refusal
+	noCredential, invalidRequest, invalidToken, https, scope, authentication, noPerson refusal
 
 	notFound http.Handler
 }
@@ -42,7 +42,9 @@ func newRefusals(cfg Config, need Need) refusals {
 		scope: refusal{http.StatusForbidden, challenge("error", "insufficient_scope", "scope", need.Scope),
 			problem(forbidden, "insufficient_scope", "the "+what+" lacks a scope")},
 		authentication: refusal{http.StatusUnauthorized, challenge(stepUp(need)...),
-			problem(unauthenticated, "insufficient_user_authentication", "the user has to sign in again, or more strongly")},
+			problem(unauthenticated, stepUpCode, stepUpWords(need))},
+		noPerson: refusal{http.StatusForbidden, challenge("error", stepUpCode, "error_description", noPersonWords),
+			problem(forbidden, stepUpCode, noPersonWords)},
 		notFound: cfg.NotFound,
 	}
 }
@@ -55,9 +57,25 @@ func code(own string) string {
 	return `"code":"` + own + `",`
 }
 
+// stepUpCode is RFC 9470 section 3's.
+const stepUpCode = "insufficient_user_authentication"
+
+// noPersonWords go with 403: no sign-in would help, so that nothing is asked for.
+const noPersonWords = "this needs a person who signed in, which an API key and a machine have not"
+
+func stepUpWords(need Need) string {
+	switch {
+	case need.MaxAge <= 0:
+		return "a stronger sign-in is needed"
+	case len(need.ACR) == 0:
+		return "a more recent sign-in is needed"
+	}
+	return "a stronger or more recent sign-in is needed"
+}
+
 // stepUp is RFC 9470 section 3.
 func stepUp(need Need) []string {
-	params := []string{"error", "insufficient_user_authentication"}
+	params := []string{"error", stepUpCode, "error_description", stepUpWords(need)}
 	if len(need.ACR) > 0 {
 		params = append(params, "acr_values", strings.Join(need.ACR, " "))
 	}
@@ -106,6 +124,8 @@ func (s *refusals) write(w http.ResponseWriter, r *http.Request, err error) {
 		s.notFound.ServeHTTP(w, r)
 	case errors.Is(err, ErrInsufficientScope):
 		s.scope.write(w)
+	case noPerson(err):
+		s.noPerson.write(w)
 	case errors.Is(err, ErrInsufficientAuthentication):
 		s.authentication.write(w)
 	case errors.Is(err, ErrRateLimited):
@@ -113,6 +133,11 @@ func (s *refusals) write(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		writeUnavailable(w, err)
 	}
+}
+
+func noPerson(err error) bool {
+	var a *AuthenticationError
+	return errors.As(err, &a) && a.NoPerson
 }
 
 func (no refusal) write(w http.ResponseWriter) {

@@ -58,15 +58,15 @@ func TestChallenges(t *testing.T) {
 		"neither scope nor the one for all": {active(nil), "config:admin", []guard.Option{guard.OrScope("all")}, bearer("a"), 403,
 			`error="insufficient_scope", scope="config:admin"`, "insufficient_scope"},
 		"old": {active(members{"auth_time": long}), "monitor:read", []guard.Option{guard.MaxAge(5 * time.Minute)}, bearer("a"), 401,
-			`error="insufficient_user_authentication", max_age="300"`, "insufficient_user_authentication"},
+			`error="insufficient_user_authentication", error_description="a more recent sign-in is needed", max_age="300"`, "insufficient_user_authentication"},
 		"no sign-in": {active(members{"auth_time": nil}), "monitor:read", []guard.Option{guard.MaxAge(5 * time.Minute)}, bearer("a"), 401,
-			`error="insufficient_user_authentication", max_age="300"`, "insufficient_user_authentication"},
+			`error="insufficient_user_authentication", error_description="a more recent sign-in is needed", max_age="300"`, "insufficient_user_authentication"},
 		"weak": {active(members{"acr": "pwd"}), "monitor:read", []guard.Option{guard.ACR("phr", "mfa")}, bearer("a"), 401,
-			`error="insufficient_user_authentication", acr_values="phr mfa"`, "insufficient_user_authentication"},
+			`error="insufficient_user_authentication", error_description="a stronger sign-in is needed", acr_values="phr mfa"`, "insufficient_user_authentication"},
 		"nobody said how": {active(members{"acr": nil}), "monitor:read", []guard.Option{guard.ACR("mfa")}, bearer("a"), 401,
-			`error="insufficient_user_authentication", acr_values="mfa"`, "insufficient_user_authentication"},
+			`error="insufficient_user_authentication", error_description="a stronger sign-in is needed", acr_values="mfa"`, "insufficient_user_authentication"},
 		"strong and old": {active(members{"auth_time": long}), "monitor:read", []guard.Option{guard.ACR("mfa"), guard.MaxAge(time.Minute)}, bearer("a"), 401,
-			`error="insufficient_user_authentication", acr_values="mfa", max_age="60"`, "insufficient_user_authentication"},
+			`error="insufficient_user_authentication", error_description="a stronger or more recent sign-in is needed", acr_values="mfa", max_age="60"`, "insufficient_user_authentication"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEndpoint(t, says(c.answer))

@@ -1,10 +1,13 @@
 package guard_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,11 +39,29 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// migrated is an empty database, as a file: migrating takes longer than most tests.
+var migrated = sync.OnceValue(func() []byte {
+	dir, err := os.MkdirTemp("", "guard-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	dsn := filepath.Join(dir, "w.db")
+	if err := sqlstore.Migrate(context.Background(), dsn); err != nil {
+		panic(err)
+	}
+	file, err := os.ReadFile(dsn)
+	if err != nil {
+		panic(err)
+	}
+	return file
+})
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, clock: newClock(), tenants: map[string]storage.TenantID{}}
 	dsn := filepath.Join(t.TempDir(), "w.db")
-	must(t, sqlstore.Migrate(t.Context(), dsn))
+	must(t, os.WriteFile(dsn, migrated(), 0o600))
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: dsn})
 	must(t, err)
 	w.store = store
