@@ -42,8 +42,8 @@ func TestNewKeyHasTheProfilesDefaults(t *testing.T) {
 func TestWhoMayNotHaveAKey(t *testing.T) {
 	w := newWorld(t)
 	unverified, noMFA, old := w.as(w.adam), w.as(w.adam), w.as(w.adam)
-	noMFA.AMR = []string{"otp"}
-	old.AuthTime = start.Add(-2 * time.Hour)
+	noMFA.Level = storage.LevelNone
+	old.MFATime = start.Add(-2 * time.Hour)
 	mail := w.adam
 	mail.EmailVerified = false
 	for name, c := range map[string]struct {
@@ -55,7 +55,7 @@ func TestWhoMayNotHaveAKey(t *testing.T) {
 		"a viewer":                       {w.as(w.victor), apikey.NewKey{}, nil, apikey.Forbidden},
 		"a role below the profile's":     {w.as(w.bob), apikey.NewKey{Profile: "guarded"}, nil, apikey.Forbidden},
 		"one factor":                     {noMFA, apikey.NewKey{Profile: "guarded"}, nil, apikey.MFANeeded},
-		"two factors long ago":           {old, apikey.NewKey{Profile: "guarded"}, nil, apikey.FreshNeeded},
+		"two factors long ago":           {old, apikey.NewKey{Profile: "guarded"}, nil, apikey.MFANeeded},
 		"a scope beyond the role":        {w.as(w.bob), apikey.NewKey{Scopes: []string{"config:admin"}}, nil, apikey.ScopeTooWide},
 		"a scope that is none":           {w.as(w.alice), apikey.NewKey{Scopes: []string{"monitor:red"}}, nil, apikey.Invalid},
 		"a scope of OpenID":              {w.as(w.alice), apikey.NewKey{Scopes: []string{"openid"}}, nil, apikey.Invalid},

@@ -55,6 +55,9 @@ type Config struct {
 	LoopbackWebhooks bool
 	// Registerer gets the counter of signals; nil: none is kept.
 	Registerer prometheus.Registerer
+	// Teller tells people of leaks, and of successors that nobody picked up; nil: nobody
+	// is told.
+	Teller Teller
 }
 
 // Keys are the API keys of a deployment. They are safe for concurrent use.

@@ -49,7 +49,7 @@ func (k *Keys) leakedKey(ctx context.Context, t storage.TenantID, key storage.AP
 	if err != nil {
 		return fmt.Errorf("apikey: %w", err)
 	}
-	s := seizure{tenant: t, did: "revoked", root: key}
+	s := seizure{tenant: t, did: "revoked", root: key, told: map[storage.UserID]bool{}}
 	if tenant.Policy.QuarantineLeakedKeys {
 		s.did = "quarantined"
 	}
@@ -59,6 +59,7 @@ func (k *Keys) leakedKey(ctx context.Context, t storage.TenantID, key storage.AP
 			return err
 		}
 		k.signalLeak(ctx, t, string(key.ID), s.did)
+		k.tellLeak(ctx, s, key)
 	}
 	return k.seizeLine(ctx, s)
 }
@@ -84,7 +85,7 @@ func (k *Keys) leakedToken(ctx context.Context, ref storage.TokenRef) (bool, err
 	return true, nil
 }
 
-// signalLeak tells the operators; the tenant's people find it in their trail.
+// signalLeak tells the operators. Whose key it is, is told by tellLeak.
 func (k *Keys) signalLeak(ctx context.Context, t storage.TenantID, id, did string) {
 	k.signals.WithLabelValues("key_leaked").Inc()
 	k.cfg.Log.WarnContext(ctx, "a credential was seen in public", slog.String("tenant", string(t)), slog.String("credential", id), slog.String("done", did))

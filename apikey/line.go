@@ -29,6 +29,7 @@ type seizure struct {
 	tenant storage.TenantID
 	did    string // revoked or quarantined
 	root   storage.APIKey
+	told   map[storage.UserID]bool // who has heard of it
 }
 
 // seize takes one key out of use; ev is for where it is revoked.
@@ -62,6 +63,7 @@ func (k *Keys) seizeLine(ctx context.Context, s seizure) error {
 			}
 			k.cfg.Log.WarnContext(ctx, "an API key came of one that was seen in public", slog.String("tenant", string(s.tenant)),
 				slog.String("key", string(key.ID)), slog.String("leaked", string(s.root.ID)), slog.String("done", s.did))
+			k.tellLeak(ctx, s, key)
 		}
 	}
 	return fmt.Errorf("apikey: %w", storage.ErrConflict)

@@ -112,7 +112,13 @@ func (b bounds) permits(scope string) bool {
 	if b.key == nil {
 		return true
 	}
-	return subset(need, b.cat.Effective(b.key.Scopes, b.actor.Role)) && !slices.Contains(need, catalogue.ScopeKeysWrite)
+	return subset(need, b.cat.Effective(b.key.Scopes, b.actor.Role)) && !slices.ContainsFunc(need, issuesCredentials)
+}
+
+// issuesCredentials reports whether who has a scope can let others in: no key hands
+// that on.
+func issuesCredentials(scope string) bool {
+	return slices.Contains(catalogue.IssueCredentials(), scope)
 }
 
 // end is when the actor's own key ends; zero: never, or they hold none.
@@ -196,22 +202,29 @@ func (k *Keys) mayMake(ctx context.Context, a Actor, p Profile, owner storage.Us
 	return nil
 }
 
-// proved checks that the sign-in proved two factors (RFC 8176), and lately enough.
+// proved checks that a second factor was proved, and lately enough. Which evidence
+// counts was decided when the person signed in.
 func (k *Keys) proved(a Actor, p Profile) error {
-	second := slices.ContainsFunc(a.AMR, func(m string) bool { return m == "hwk" || m == "otp" })
-	if !slices.Contains(a.AMR, "mfa") && !(second && len(a.AMR) > 1) {
+	if !a.Level.AtLeast(storage.LevelMFA) {
 		return refuse(MFANeeded, "This profile wants proof of a second factor. Sign in again with one.")
 	}
-	if p.MFAMaxAge > 0 {
-		return k.fresh(a, p.MFAMaxAge)
+	if p.MFAMaxAge > 0 && !k.recent(a.MFATime, p.MFAMaxAge) {
+		r := refuse(MFANeeded, "The second factor was proved too long ago. Prove one again.")
+		r.MaxAge = p.MFAMaxAge
+		return r
 	}
 	return nil
 }
 
+// recent reports whether something was at most age ago.
+func (k *Keys) recent(at time.Time, age time.Duration) bool {
+	now := k.now()
+	return !at.IsZero() && !at.After(now.Add(time.Minute)) && now.Sub(at) <= age
+}
+
 // fresh checks that the person signed in at most age ago.
 func (k *Keys) fresh(a Actor, age time.Duration) error {
-	now := k.now()
-	if !a.person() || a.AuthTime.IsZero() || a.AuthTime.After(now.Add(time.Minute)) || now.Sub(a.AuthTime) > age {
+	if !a.person() || !k.recent(a.AuthTime, age) {
 		r := refuse(FreshNeeded, "The last sign-in is too long ago. Sign in again.")
 		r.MaxAge = age
 		return r

@@ -140,5 +140,6 @@ func (k *Keys) warn(ctx context.Context, d storage.KeyDelivery) error {
 	k.signals.WithLabelValues("key_pickup_missed").Inc()
 	k.cfg.Log.WarnContext(ctx, "the successor of an API key was not picked up", slog.String("tenant", string(d.Tenant)),
 		slog.String("key", string(d.Old)), slog.String("successor", string(d.Key)), slog.Time("ends_at", d.ExpiresAt))
+	k.tellMissed(ctx, d)
 	return nil
 }

@@ -29,6 +29,9 @@ type Actor struct {
 	AuthTime time.Time // when the person last signed in; zero: it is not known
 	AMR      []string  // RFC 8176
 	ACR      string
+	// Level is what they proved of second factors in that session, and MFATime when.
+	Level   storage.Level
+	MFATime time.Time
 }
 
 // NewKey is a key that somebody asks for. The zero value of a field is the profile's
@@ -96,7 +99,8 @@ type Refusal struct {
 	Code   Code
 	Detail string // one or two sentences
 	Fields []FieldError
-	// MaxAge, of FreshNeeded, is how old a sign-in may be.
+	// MaxAge is how old the sign-in (FreshNeeded) or the second factor (MFANeeded) may be;
+	// 0: any age will do.
 	MaxAge time.Duration
 }
 

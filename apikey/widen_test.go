@@ -81,14 +81,14 @@ func TestChangeIsNoWayAroundTheProfile(t *testing.T) {
 	guarded := w.create(w.as(w.alice), apikey.NewKey{Profile: "guarded", Lifetime: ptr(day)}).Key.ID
 	signed := w.create(w.as(w.alice), apikey.NewKey{Profile: "signed", Scopes: []string{"monitor:read"}, Lifetime: ptr(day)}).Key.ID
 	plain := w.as(w.alice)
-	plain.AMR = []string{"pwd"}
+	plain.Level = storage.LevelNone
 	stale := w.as(w.alice)
-	stale.AuthTime = start.Add(-2 * time.Hour)
+	stale.MFATime = start.Add(-2 * time.Hour)
 	wider, longer := apikey.Change{Scopes: &[]string{"monitor:read", "config:admin"}}, apikey.Change{ExpiresAt: ptr(start.Add(2 * day))}
 	more := apikey.Change{Scopes: &[]string{"monitor:read", "monitor:write"}}
 	w.denied("wider without a second factor", w.change(plain, guarded, wider), apikey.MFANeeded)
 	w.denied("longer without a second factor", w.change(plain, guarded, longer), apikey.MFANeeded)
-	w.denied("longer, long after it", w.change(stale, guarded, longer), apikey.FreshNeeded)
+	w.denied("longer, long after it", w.change(stale, guarded, longer), apikey.MFANeeded)
 	w.denied("an admin, where owners make keys", w.change(w.as(w.adam), signed, more), apikey.Forbidden)
 	w.denied("longer, by an admin", w.change(w.as(w.adam), signed, longer), apikey.Forbidden)
 	w.must(w.change(plain, guarded, apikey.Change{Name: ptr("x"), ExpiresAt: ptr(start.Add(time.Hour))}))

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/watchgate/watchgate/internal/signer"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
+	"github.com/watchgate/watchgate/storage/storagetest"
 )
 
 const issuer = "https://auth.example.com"
@@ -134,11 +134,7 @@ func (c *counted) FindKey(ctx context.Context, hash [32]byte) (*storage.LiveKey,
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dsn := filepath.Join(t.TempDir(), "keys.db")
-	if err := migrate(dsn); err != nil {
-		t.Fatal(err)
-	}
-	return newWorldOn(t, dsn)
+	return newWorldOn(t, storagetest.File(t, sqlstore.Migrate))
 }
 
 // onBoth runs a test on each engine: where a statement has to be the judge of a race.
@@ -245,7 +241,7 @@ func (w *world) as(u storage.User) apikey.Actor {
 	}
 	return apikey.Actor{
 		Tenant: t.ID, TenantSlug: t.Slug, User: u.ID, Role: u.Role, Scopes: []string{"api-keys:read", "api-keys:write"},
-		AuthTime: w.now(), AMR: []string{"pwd", "otp"},
+		AuthTime: w.now(), AMR: []string{"pwd", "otp"}, Level: storage.LevelMFA, MFATime: w.now(),
 	}
 }
 

@@ -32,7 +32,7 @@ func (a *API) mount(frame *manage.API) {
 func (a *API) mountKeys(frame *manage.API) {
 	read, write := []string{ScopeRead}, []string{ScopeWrite}
 	manage.Register(frame, manage.Operation{
-		ID: "create-key", Method: http.MethodPost, Path: path, Tag: tag, Scopes: write, Status: http.StatusCreated, Idempotent: true,
+		ID: "create-key", Method: http.MethodPost, Path: path, Tag: tag, Scopes: write, Status: http.StatusCreated, Idempotent: true, IssuesCredentials: true,
 		Summary: "Create an API key",
 		Description: "Answers with the key itself in `secret`, once. A key has at most the rights of who makes it, now and later: what its owner's role does not allow, the key does not.\n\n" +
 			"A key that makes a key gives at most its own scopes, and no longer life than it has.",
@@ -48,7 +48,7 @@ func (a *API) mountKeys(frame *manage.API) {
 		Summary: "Get an API key", Description: "A key may always look at itself.", Problems: forOneKey,
 	}, a.get)
 	manage.Register(frame, manage.Operation{
-		ID: "change-key", Method: http.MethodPatch, Path: path + "/{id}", Tag: tag, Scopes: write, ReadOnly: readOnly,
+		ID: "change-key", Method: http.MethodPatch, Path: path + "/{id}", Tag: tag, Scopes: write, ReadOnly: readOnly, IssuesCredentials: true,
 		Summary:     "Change an API key",
 		Description: "Takes a JSON Merge Patch (RFC 7396): what is left out stays. With `If-Match` the change is made only to the version that is meant. The secret stays what it is; a key with another secret is another key (see rotate).",
 		Problems:    kindsOf(forChanges, forRights, []manage.Kind{manage.NotAllowed, manage.Gone, manage.PreconditionFailed}),
@@ -64,7 +64,7 @@ func (a *API) mountKeys(frame *manage.API) {
 func (a *API) mountSuccession(frame *manage.API) {
 	write := []string{ScopeWrite}
 	manage.Register(frame, manage.Operation{
-		ID: "rotate-key", Method: http.MethodPost, Path: path + "/{id}/rotate", Tag: tag, Scopes: write, Status: http.StatusCreated, Idempotent: true,
+		ID: "rotate-key", Method: http.MethodPost, Path: path + "/{id}/rotate", Tag: tag, Scopes: write, Status: http.StatusCreated, Idempotent: true, IssuesCredentials: true,
 		Summary:     "Replace an API key",
 		Description: "Makes a successor with the same rights and answers with it, once. Both work for the grace; then the old key ends. `{\"grace\":\"0s\"}` ends it at once. Without a body the grace is the profile's.",
 		Problems:    kindsOf(forChanges, forRights, forSignIns, []manage.Kind{manage.NotAllowed, manage.Gone}),
@@ -76,7 +76,7 @@ func (a *API) mountSuccession(frame *manage.API) {
 		Problems:    kindsOf(forOneKey, []manage.Kind{manage.Forbidden, manage.Gone, manage.TenantSuspended}),
 	}, a.successor)
 	manage.Register(frame, manage.Operation{
-		ID: "reveal-key", Method: http.MethodPost, Path: path + "/{id}/reveal", Tag: tag, Scopes: write, Status: http.StatusOK,
+		ID: "reveal-key", Method: http.MethodPost, Path: path + "/{id}/reveal", Tag: tag, Scopes: write, Status: http.StatusOK, IssuesCredentials: true,
 		Summary:     "Show an API key again",
 		Description: "Only where the key's profile allows it, to a person who signed in a moment ago. It is recorded.",
 		Problems:    kindsOf(forOneKey, forSignIns, []manage.Kind{manage.Forbidden, manage.NotAllowed, manage.Gone, manage.Conflict, manage.TenantSuspended}),

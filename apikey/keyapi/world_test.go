@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
+	"github.com/watchgate/watchgate/storage/storagetest"
 )
 
 var start = time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
@@ -104,8 +104,7 @@ func newWorld(t *testing.T, change ...func(*keyapi.Config)) *world {
 	t.Helper()
 	ctx := context.Background()
 	w := &world{t: t, now: start, people: map[string]manage.Principal{}, pulses: make(chan pulse, 16), log: &lockedBuffer{}}
-	dsn := filepath.Join(t.TempDir(), "watchgate.db")
-	must(t, sqlstore.Migrate(ctx, dsn))
+	dsn := storagetest.File(t, sqlstore.Migrate)
 	var err error
 	w.store, err = sqlstore.Open(ctx, sqlstore.Config{DSN: dsn})
 	must(t, err)
@@ -144,7 +143,7 @@ func (w *world) serve(change []func(*keyapi.Config)) {
 	mux := web.NewMux(web.Config{Log: log})
 	desk := desk{w, file.Catalogue}
 	frame := manage.New(mux, manage.Config{
-		Issuer: "https://auth.example.com", Auth: desk, Opener: w.store, Sealer: sealer, Now: w.clock, Log: log,
+		Issuer: "https://auth.example.com", Auth: desk, Opener: w.store, Tenants: w.store, Sealer: sealer, Now: w.clock, Log: log,
 		Tick:  func(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }, // signs of life are the frame's
 		Codes: manage.Codes{Unauthenticated: "unauthenticated", Forbidden: "forbidden"},
 	})
@@ -187,7 +186,7 @@ func (w *world) person(token string, of storage.Tenant, role storage.Role) {
 			AuthTime: start, CreatedAt: start, LastSeenAt: start, ExpiresAt: start.Add(24 * time.Hour), IdleTimeout: time.Hour,
 		},
 	}, event("session.started")))
-	w.people[token] = manage.Principal{Tenant: of.ID, TenantSlug: of.Slug, User: u.ID, Role: role, Client: "app", AuthTime: start, AMR: []string{"pwd", "mfa"}}
+	w.people[token] = manage.Principal{Tenant: of.ID, TenantSlug: of.Slug, User: u.ID, Role: role, Client: "app", AuthTime: start, AMR: []string{"pwd", "otp"}, Level: storage.LevelMFA, MFATime: start}
 }
 
 // disable ends a person.

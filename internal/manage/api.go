@@ -28,14 +28,14 @@ type Config struct {
 	Version string // of the program, shown in the API's description
 	Auth    Authenticator
 	Opener  storage.TenantOpener
+	// Tenants is needed where an operation issues credentials.
+	Tenants Tenants
 	Sealer  *seal.Sealer
 	Now     func() time.Time
 	Codes   Codes
 	Log     *slog.Logger // nil: nothing is logged
 	// Scopes are sentences for scopes, for the description; may be nil.
 	Scopes map[string]string
-	// MFAACR is the acr that means a second factor, for challenges; "" names none.
-	MFAACR string
 	// Done is closed when the server shuts down: streams end then. nil: never.
 	Done <-chan struct{}
 	// Tick is a ticker and how to stop it, for streams; nil: the system's.
@@ -48,7 +48,8 @@ type Config struct {
 // one out:
 //
 //  1. the credential: one, and in a header (AK-08);
-//  2. who it stands for, and whether they have the operation's scopes;
+//  2. who it stands for, whether they have the operation's scopes, and, where it
+//     issues credentials, whether they proved a second factor;
 //  3. the request's form: parameters, headers, media types, one JSON value;
 //  4. whether it was answered before (Idempotency-Key);
 //  5. the fields, by the operation's types;
@@ -126,6 +127,10 @@ type Operation struct {
 	// Self lets a key without those scopes act on itself: {id} in Path is its own.
 	Self bool
 
+	// IssuesCredentials: of a person it wants what their tenant's policy asks of those who
+	// issue credentials, a second factor that was proved lately.
+	IssuesCredentials bool
+
 	Status int // of success; 0: 200 with a body, 204 without
 	// Idempotent gives a POST the header Idempotency-Key.
 	Idempotent bool
@@ -143,6 +148,9 @@ const metadataKey = "watchgate"
 // call it, or that contradicts itself, is a programming error and panics.
 func Register[I, O any](a *API, op Operation, h func(ctx context.Context, input *I) (*O, error)) {
 	op.check()
+	if op.IssuesCredentials && a.cfg.Tenants == nil {
+		panic("manage.Register: " + op.ID + " issues credentials, and Config.Tenants is nil")
+	}
 	caught := func(ctx context.Context, input *I) (*O, error) {
 		out, err := h(ctx, input)
 		if err != nil {

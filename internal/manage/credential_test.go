@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
 )
 
 func TestACredentialComesInOneOfTwoHeaders(t *testing.T) {
@@ -93,7 +94,7 @@ func TestNoOperationCanBeReachedWithoutACredential(t *testing.T) {
 			w.refused(w.ask(method, strings.ReplaceAll(path, "{id}", "1"), ""), Unauthenticated)
 		}
 	}
-	if n != 7 {
+	if n != 8 {
 		t.Errorf("%d operations", n)
 	}
 }
@@ -186,7 +187,8 @@ func TestStepUpIsAChallenge(t *testing.T) {
 		problem   *Problem
 		challenge string
 	}{
-		{&Problem{Kind: MFARequired}, `Bearer realm="https://auth.example", error="insufficient_user_authentication", acr_values="urn:mfa"`},
+		{&Problem{Kind: MFARequired}, `Bearer realm="https://auth.example", error="insufficient_user_authentication", acr_values="mfa"`},
+		{&Problem{Kind: MFARequired, Level: storage.LevelPHR, MaxAge: time.Hour}, `Bearer realm="https://auth.example", error="insufficient_user_authentication", acr_values="phr", max_age="3600"`},
 		{&Problem{Kind: Reauthenticate, MaxAge: 5 * time.Minute}, `Bearer realm="https://auth.example", error="insufficient_user_authentication", max_age="300"`},
 	} {
 		w.things.err = c.problem

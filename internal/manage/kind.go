@@ -28,6 +28,7 @@ const (
 	Reauthenticate    Kind = "reauthenticate" // RFC 9470
 	NotAllowed        Kind = "not-allowed"    // the profile does not do that
 	TenantSuspended   Kind = "tenant-suspended"
+	LastOwner         Kind = "last-owner" // the tenant would be left without one
 	QuotaExceeded     Kind = "quota-exceeded"
 )
 
@@ -35,6 +36,9 @@ const (
 const (
 	NotFound             Kind = "not-found"
 	Conflict             Kind = "conflict"
+	AlreadyExists        Kind = "already-exists"
+	DomainNotProved      Kind = "domain-not-proved" // the record is not there, or nobody could look
+	DomainTaken          Kind = "domain-taken"      // another tenant has proved it
 	Gone                 Kind = "gone"
 	PreconditionFailed   Kind = "precondition-failed"
 	PreconditionRequired Kind = "precondition-required"
@@ -77,9 +81,13 @@ var kinds = map[Kind]kindFacts{
 	Reauthenticate:    {http.StatusUnauthorized, "A fresh sign-in is required", "Sign in again, and try again with the new token."},
 	NotAllowed:        {http.StatusForbidden, "The key profile does not do that", "The profile of this key does not allow that."},
 	TenantSuspended:   {http.StatusForbidden, "The tenant is suspended", "The tenant is suspended: nothing of it can be changed."},
+	LastOwner:         {http.StatusConflict, "The last owner stays one", "A tenant has at least one owner who is not disabled. Make somebody else an owner first."},
 	QuotaExceeded:     {http.StatusTooManyRequests, "The quota is exceeded", "Wait for as long as Retry-After says, and send less."},
 
 	NotFound:             {http.StatusNotFound, "Not found", "There is no such thing here."},
+	AlreadyExists:        {http.StatusConflict, "It is already there", "There is one like this already."},
+	DomainNotProved:      {http.StatusConflict, "The domain is not proved", "The TXT record that proves the domain was not found."},
+	DomainTaken:          {http.StatusConflict, "The domain is another tenant's", "A domain belongs to one tenant, and another has proved that this one is theirs."},
 	Conflict:             {http.StatusConflict, "It changed meanwhile", "Read it again and decide again."},
 	Gone:                 {http.StatusGone, "It can be had no more", "It was there, and can be had no more."},
 	PreconditionFailed:   {http.StatusPreconditionFailed, "It is no longer the version that was meant", "Read it again and send its new ETag in If-Match."},

@@ -12,7 +12,7 @@ import (
 )
 
 // aboutAPI opens the description. Paragraphs are separated by an empty line.
-const aboutAPI = `Manage what belongs to a tenant: its API keys, how they are used, and what runs under them.
+const aboutAPI = `Manage what belongs to a tenant: its API keys, how they are used, and what runs under them; its people, their sessions, how they sign in, and its policy.
 
 Send one credential in each request: an access token or an API key in the header ` + "`Authorization: Bearer`" + `, or an API key in ` + "`X-API-Key`" + `. A credential in the URL or in a cookie, and two at once, are refused. The tenant is the credential's: an object of another tenant does not exist here. What a credential may do is what its scopes and the role of its owner allow at this moment.
 
@@ -83,6 +83,9 @@ func (a *API) humaOperation(op Operation) huma.Operation {
 	scopes := append([]string{}, op.Scopes...)
 	for _, scheme := range []string{schemeBearer, schemeAPIKey, schemeOAuth} {
 		out.Security = append(out.Security, map[string][]string{scheme: scopes})
+	}
+	if op.IssuesCredentials {
+		out.Extensions["x-second-factor"] = "as the tenant's policy asks of people who issue credentials"
 	}
 	if op.Self {
 		out.Extensions["x-scopes-not-needed-for"] = "the key with this id"
@@ -207,6 +210,9 @@ func problemKinds(doc *huma.Operation, op Operation) []Kind {
 	}
 	if doc.RequestBody != nil {
 		all = append(all, Invalid, UnsupportedMediaType, PayloadTooLarge)
+	}
+	if op.IssuesCredentials {
+		all = append(all, MFARequired)
 	}
 	if op.Idempotent {
 		all = append(all, IdempotencyMismatch, IdempotencyInFlight)

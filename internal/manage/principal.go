@@ -32,6 +32,9 @@ type Principal struct {
 	AuthTime time.Time // when the person last signed in; zero: it is not known
 	AMR      []string  // RFC 8176
 	ACR      string
+	// Level is what they proved of second factors in that session, and MFATime when.
+	Level   storage.Level
+	MFATime time.Time
 }
 
 // String keeps the secret out of whatever prints a Principal.

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/web"
+	"github.com/watchgate/watchgate/storage"
 )
 
 // Field says what is wrong with one part of a request.
@@ -27,8 +29,10 @@ type Problem struct {
 	Kind   Kind
 	Detail string // one or two sentences; "": what is said of every problem of the kind
 	Fields []Field
-	// MaxAge, of Reauthenticate, is how old a sign-in may be (RFC 9470).
+	// MaxAge, of Reauthenticate and MFARequired, is how old the proof may be (RFC 9470).
 	MaxAge time.Duration
+	// Level, of MFARequired, is what has to be proved; "": LevelMFA.
+	Level storage.Level
 	// scopes are those of InsufficientScope (RFC 6750 section 3).
 	scopes []string
 	// challenge is the error of WWW-Authenticate; "": none was presented.
@@ -106,7 +110,7 @@ type document struct {
 	// Violated are the names of quota policies (draft-ietf-httpapi-ratelimit-headers).
 	Violated []string `json:"violated-policies,omitempty" doc:"The quota policies that the request would break"`
 	Scopes   []string `json:"scopes,omitempty" doc:"The scopes that are needed" example:"[\"api-keys:read\"]"`
-	MaxAge   int      `json:"max_age,omitempty" doc:"How many seconds old a sign-in may be" example:"300"`
+	MaxAge   int      `json:"max_age,omitempty" doc:"How many seconds old the sign-in, or the proof of the second factor, may be" example:"300"`
 }
 
 // write is the edge's error writer for everything under /v1/.
@@ -180,11 +184,11 @@ func (a *API) challenge(p *Problem) string {
 		add("scope", strings.Join(p.scopes, " "))
 	case MFARequired, Reauthenticate:
 		add("error", "insufficient_user_authentication")
+		if p.Kind == MFARequired {
+			add("acr_values", string(cmp.Or(p.Level, storage.LevelMFA)))
+		}
 		if p.MaxAge > 0 {
 			add("max_age", strconv.Itoa(int(p.MaxAge.Seconds())))
-		}
-		if p.Kind == MFARequired && a.cfg.MFAACR != "" {
-			add("acr_values", a.cfg.MFAACR)
 		}
 	default:
 		return ""

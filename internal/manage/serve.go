@@ -65,6 +65,9 @@ func (rt *route) admit(r *http.Request) (*call, error) {
 	if missing := who.lacks(rt.op.Scopes); len(missing) > 0 && !rt.aboutItself(who, r) {
 		return nil, &Problem{Kind: InsufficientScope, Detail: "The credential does not have every scope that this needs.", scopes: rt.op.Scopes}
 	}
+	if err := rt.api.assured(r.Context(), rt.op, who); err != nil {
+		return nil, err
+	}
 	return &call{api: rt.api, op: rt.op, who: who, cred: cred, query: query, path: r.URL.Path}, nil
 }
 

@@ -20,6 +20,8 @@ type whoami struct {
 	AuthTime *time.Time `json:"auth_time,omitempty" doc:"When the person last signed in" example:"2027-01-01T08:00:00Z"`
 	AMR      []string   `json:"amr,omitempty" doc:"How the person signed in (RFC 8176)" example:"[\"pwd\",\"mfa\"]"`
 	ACR      string     `json:"acr,omitempty" doc:"The sign-in's authentication context"`
+	Level    string     `json:"level,omitempty" enum:"mfa,phr" doc:"What the person proved of second factors: one, or one that is resistant to phishing; absent: none"`
+	MFATime  *time.Time `json:"mfa_time,omitempty" doc:"When the person last proved a second factor" example:"2027-01-01T08:00:30Z"`
 }
 
 // Resource is for JSON-LD.
@@ -41,6 +43,7 @@ func describe(p Principal) whoami {
 	w := whoami{
 		Kind: "client", TenantID: string(p.Tenant), Tenant: p.TenantSlug, User: string(p.User), Role: string(p.Role), ClientID: string(p.Client),
 		KeyID: string(p.Key), Scopes: append([]string{}, p.Scopes...), Expires: moment(p.Expires), AuthTime: moment(p.AuthTime), AMR: p.AMR, ACR: p.ACR,
+		Level: string(p.Level), MFATime: moment(p.MFATime),
 	}
 	switch {
 	case p.Key != "":

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
+	"github.com/watchgate/watchgate/storage/storagetest"
 )
 
 // world is an API with a few operations, behind a real edge, over a real store.
@@ -112,7 +112,7 @@ func newWorld(t *testing.T) *world {
 	w.api = New(mux, Config{
 		Issuer: "https://auth.example", Version: "1.2.3", Auth: w, Opener: w.store, Sealer: sealer, Done: w.done,
 		Now:   func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now },
-		Codes: Codes{Unauthenticated: "authentication_error", Forbidden: "permission_error"}, MFAACR: "urn:mfa",
+		Codes: Codes{Unauthenticated: "authentication_error", Forbidden: "permission_error"}, Tenants: w.store,
 		Tick:   func(time.Duration) (<-chan time.Time, func()) { return w.ticks, func() {} },
 		Scopes: map[string]string{"things:read": "See things"}, Log: slog.New(slog.DiscardHandler),
 	})
@@ -126,10 +126,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) openStore() {
-	ctx, dsn := w.t.Context(), filepath.Join(w.t.TempDir(), "db")
-	if err := sqlstore.Migrate(ctx, dsn); err != nil {
-		w.t.Fatal(err)
-	}
+	ctx, dsn := w.t.Context(), storagetest.File(w.t, sqlstore.Migrate)
 	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: dsn})
 	if err != nil {
 		w.t.Fatal(err)
@@ -218,6 +215,10 @@ func newThings(a *API) *things {
 	}, h.change)
 	Register(a, Operation{
 		ID: "delete-thing", Method: http.MethodDelete, Path: "/v1/things/{id}", Tag: "Things", Summary: "Delete a thing", Scopes: []string{"things:write"},
+	}, func(ctx context.Context, _ *byID) (*struct{}, error) { h.middle(ctx); return nil, h.failure() })
+	Register(a, Operation{
+		ID: "arm-thing", Method: http.MethodPost, Path: "/v1/things/{id}/arm", Tag: "Things", Summary: "Arm a thing", Scopes: []string{"things:write"},
+		IssuesCredentials: true,
 	}, func(ctx context.Context, _ *byID) (*struct{}, error) { h.middle(ctx); return nil, h.failure() })
 	Register(a, Operation{
 		ID: "watch-thing", Method: http.MethodGet, Path: "/v1/things/{id}/events", Tag: "Things", Summary: "Watch a thing", Scopes: []string{"things:read"}, Stream: true,
