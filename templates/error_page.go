@@ -10,7 +10,7 @@ type ErrorPage struct {
 	Happened string // what happened
 	Todo     string // what to do
 	// Detail is what an operator wrote about the case, for the people concerned: why a tenant is suspended. It is shown as
-	// that, cut after 300 characters; empty for none.
+	// that, cut after 300 characters; empty for none. [Remark] adds whom to ask.
 	Detail string
 	// Reference is the request's id: the operator finds the request in the log by it.
 	Reference string

@@ -211,6 +211,42 @@ var errorTexts = map[string]errorWords{
 		todo:     "Ask an administrator of your organization to add you, and sign in again after that.",
 		oauth:    "access_denied",
 	},
+	"no_role": {
+		title:    "Your organization gives you no role here",
+		happened: "Your organization’s sign-in worked. What it says about you, such as the groups that you are in, does not match any role in this service, so you were not let in.",
+		todo:     "Ask an administrator of your organization to put you into a group that may use this service, and give them the reference below. After that, sign in again.",
+		oauth:    "access_denied",
+	},
+	"sso_required": {
+		title:    "Use your organization’s single sign-on",
+		happened: "Your organization lets people with an address like yours in through its single sign-on, and this was another way.",
+		todo:     "Go back to the app, sign in again with your e‑mail address from work, and follow where it leads. If that does not work, ask an administrator of your organization.",
+		oauth:    "access_denied",
+	},
+	"link_expired": {
+		title:    "This link does not work any more",
+		happened: "The link from the e‑mail was used already, is too old, or was replaced because your address has changed. Each link works once.",
+		todo:     "Go back to the app and sign in again: we send you another link. If it was an invitation, ask whoever invited you to send it again.",
+		oauth:    "invalid_request",
+	},
+	"other_person": {
+		title:    "Somebody else is signed in here",
+		happened: "The link is for another person’s account than the one that is signed in in this browser. Nothing was changed.",
+		todo:     "If the account is yours, sign out first, and open the link again. If it is not, close this page.",
+		oauth:    "access_denied",
+	},
+	"break_glass_closed": {
+		title:    "The emergency sign-in is closed",
+		happened: "An organization’s owners can use it while it is open for them. It is not open for you now, so you were not signed in.",
+		todo:     "Sign in through your organization’s own sign-in. If that does not work, ask the people who run this service.",
+		oauth:    "access_denied",
+	},
+	"break_glass_not_set_up": {
+		title:    "The emergency sign-in is not set up",
+		happened: "It is open for your organization, but the organization has no sign-in by passkey that it could use.",
+		todo:     "Ask the people who run this service to add one.",
+		oauth:    "access_denied",
+	},
 	"email_unverified": {
 		title:    "Your e‑mail address is not confirmed",
 		happened: "Your organization’s sign-in did not confirm that the e‑mail address is yours.",
@@ -251,6 +287,12 @@ var errorTexts = map[string]errorWords{
 		title:    "We could not trust the answer",
 		happened: "Your organization’s sign-in sent an answer that failed our checks, so we did not use it.",
 		todo:     "Try again. If it stays like this, give the reference below to an administrator of your organization: the connection may be set up wrong.",
+		oauth:    "access_denied",
+	},
+	"upstream_stale": {
+		title:    "Your sign-in could not be shown to be new",
+		happened: "What you want to do needs a new sign-in, and your organization’s sign-in does not say when you last proved who you are.",
+		todo:     "Sign in there anew and try again. If it stays like this, tell an administrator of your organization: their provider has to send the claim auth_time.",
 		oauth:    "access_denied",
 	},
 	"upstream_unavailable": {

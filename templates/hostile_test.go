@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"io"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func hostilePages(s string) map[string]writer {
 	failure.LinkURL, signedOut.ReturnURL, post.Action, goOn.URL = "/", "/", "https://app.example/cb", "https://app.example/cb"
 	welcome.Issuer, place.LinkURL = "https://auth.example", "/"
 	demoStart.User = nil
-	return map[string]writer{
+	all := map[string]writer{
 		"signin":        func(w io.Writer) error { return SignIn(w, signIn) },
 		"tenant-choice": func(w io.Writer) error { return TenantChoice(w, choice) },
 		"consent":       func(w io.Writer) error { return Consent(w, consent) },
@@ -62,6 +63,10 @@ func hostilePages(s string) map[string]writer {
 		"welcome":       func(w io.Writer) error { return Welcome(w, welcome) },
 		"demo-place":    func(w io.Writer) error { return DemoPlace(w, place) },
 	}
+	maps.Copy(all, factorHostile(s))
+	maps.Copy(all, trialHostile(s))
+	maps.Copy(all, accountHostile(s))
+	return all
 }
 
 // filled returns a page with s in every string and true in every bool, and two elements in every list.
@@ -108,7 +113,7 @@ func checkHarmless(t *testing.T, name string, write writer) {
 		t.Errorf("%d elements came from a text", n)
 	}
 	scripts := 0
-	if name == "form-post" {
+	if name == "form-post" || runsPasskeys(t, root) {
 		scripts = 1
 	}
 	if n := len(elements(root, "script")); n != scripts {

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"io"
+	"maps"
 	"time"
 )
 
@@ -73,7 +74,7 @@ func samples() map[string]writer {
 	expired.LinkURL, expired.LinkLabel = ErrorLink("session_expired")
 	suspended := NewErrorPage("tenant_suspended", "req_01jd5h8x3v9k2m")
 	suspended.Detail = "The invoice of March is unpaid. Write to billing@watch.example."
-	return map[string]writer{
+	all := map[string]writer{
 		"signin": func(w io.Writer) error {
 			return SignIn(w, SignInPage{Action: "/login", State: sampleState, AppName: "Demo status board"})
 		},
@@ -116,6 +117,14 @@ func samples() map[string]writer {
 				{TenantName: "Acme Monitoring", User: "alice@acme.test"}, {TenantName: "Globex Corporation", User: "alice@globex.test"},
 			}})
 		},
+		"signout-unproved": func(w io.Writer) error {
+			return SignOut(w, SignOutPage{Action: "/oauth2/logout", Hidden: []Field{{"csrf", "tok"}}, Unproved: true, CancelURL: "/", Sessions: []SessionItem{
+				{TenantName: "Acme Monitoring", User: "alice@acme.test", Everywhere: true},
+			}})
+		},
+		"signed-out-here": func(w io.Writer) error {
+			return SignedOut(w, SignedOutPage{AppName: "Demo status board", Left: []SessionItem{{TenantName: "Globex Corporation", User: "alice@globex.test"}}})
+		},
 		"signed-out": func(w io.Writer) error {
 			return SignedOut(w, SignedOutPage{AppName: "Demo status board", ReturnURL: "http://127.0.0.1:8082/"})
 		},
@@ -145,4 +154,8 @@ func samples() map[string]writer {
 			return DemoApp(w, DemoAppPage{AppName: "Demo status board", SignInURL: "/start", People: samplePeople, SignedOut: &DemoSignedOut{ServerURL: "http://127.0.0.1:8080/oauth2/logout"}})
 		},
 	}
+	maps.Copy(all, factorSamples())
+	maps.Copy(all, trialSamples())
+	maps.Copy(all, accountSamples())
+	return all
 }

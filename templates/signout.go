@@ -8,6 +8,7 @@ type SignOutPage struct {
 	Hidden    []Field // anti-forgery token, handle of the logout request
 	AppName   string  // the app that asked; empty when the person came by themselves
 	Sessions  []SessionItem
+	Unproved  bool   // something that the app said does not hold: the person stays here afterwards
 	CancelURL string // a path on this origin to stay signed in; empty hides the link
 }
 
@@ -15,12 +16,14 @@ type SignOutPage struct {
 type SessionItem struct {
 	TenantName string
 	User       string // usually an e-mail address
+	Everywhere bool   // signing out ends every session of the person there, and every app's access
 }
 
 // SignedOutPage says that the sessions have ended.
 type SignedOutPage struct {
-	AppName   string // the app to go back to
-	ReturnURL string // the app's registered post_logout_redirect_uri, or a path on this origin; empty hides the link
+	AppName   string        // the app to go back to
+	Left      []SessionItem // where the person is still signed in
+	ReturnURL string        // the app's registered post_logout_redirect_uri, or a path on this origin; empty hides the link
 }
 
 var (
