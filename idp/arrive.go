@@ -3,12 +3,13 @@ package idp
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -17,19 +18,25 @@ import (
 // person meanwhile.
 const attempts = 4
 
-// arrival is a person whom a tenant's identity provider has signed in.
+// arrival is a person whom a tenant's identity provider has signed in, or who has
+// proved themselves to this server at a connection of kind Passkey: then the subject is
+// the user's id, and says nothing of their address, claims and role.
 type arrival struct {
 	tenant     storage.Tenant
 	connection storage.Connection
 	subject    Subject
+	discovery  // of the subject's address
 }
+
+// local reports whether they proved themselves here.
+func (a arrival) local() bool { return a.connection.Kind == storage.Passkey }
 
 // arrive turns an authentication into a session of this browser and takes the
 // transaction to its next step. Session handle and browser binding are new:
 // those from before the sign-in are worth nothing after it (SE-02).
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request, l storage.Login, a arrival) error {
 	handle := token.NewSecret()
-	session, before, err := s.signIn(r, l, a, s.newSession(a, hashOf(handle)))
+	session, before, err := s.signIn(r, l, a, s.newSession(r.Context(), a, hashOf(handle)))
 	if err != nil {
 		return err
 	}
@@ -39,24 +46,26 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request, l storage.Login,
 	if err := s.makeRoom(w, r, before, a.tenant.ID); err != nil {
 		return away(err)
 	}
-	return s.arrived(w, r, l, session)
+	l.Tenant, l.Connection, l.Need = a.tenant.ID, a.connection.ID, s.needOf(l, a.tenant.Policy, session)
+	if done, err := s.settle(w, r, l, a.tenant, session); done || err != nil {
+		return err
+	}
+	return s.onward(w, r, l, session)
 }
 
-// arrived stores where the transaction goes on.
-func (s *Server) arrived(w http.ResponseWriter, r *http.Request, l storage.Login, session storage.Session) error {
-	l.Step, l.Session = storage.StepConsent, session.ID
-	if l.Request == nil {
-		return s.home(w, r, l)
+// settle ends the transaction of somebody who lacks nothing and is asked nothing, right
+// where they arrive.
+func (s *Server) settle(w http.ResponseWriter, r *http.Request, l storage.Login, t storage.Tenant, session storage.Session) (done bool, err error) {
+	settler, can := s.authorizer.(Settler)
+	if !can || l.Request == nil || session.Pending || !l.Need.Met(session) || !named(*l.Request, session) {
+		return false, nil
 	}
-	var err error
-	if l.Browser, err = s.bind(w, r, l.ID); err != nil {
-		return err
+	live := storage.LiveSession{Session: session, Tenant: t}
+	done, err = settler.Settle(w, r, *l.Request, live, func() error { return s.done(w, r, l) })
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+		err = refuse("access_denied", err) // something is no longer live (AZ-36)
 	}
-	if l, err = s.advance(r.Context(), l); err != nil {
-		return err
-	}
-	s.to(w, r, l, "")
-	return nil
+	return done, err
 }
 
 // home ends the transaction of somebody who came by themselves where they wanted
@@ -71,20 +80,45 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, l storage.Login) e
 
 // newSession takes the assurance from the authentication and the lifetimes from
 // the deployment, tightened by the tenant (SE-05). When the person was
-// authenticated only the provider knows: where it does not say, nobody does.
-func (s *Server) newSession(a arrival, handle []byte) storage.Session {
-	now := s.now()
-	lifetime := tighter(s.cfg.Lifetimes.Session, a.tenant.Policy.SessionLifetime)
-	authTime := a.subject.AuthTime.UTC().Truncate(time.Millisecond)
-	if authTime.After(now) { // its clock is ahead of ours
-		authTime = now
-	}
-	return storage.Session{
+// authenticated only the provider knows: where it does not say, nobody does, and
+// nobody knows the age of the second factor either.
+func (s *Server) newSession(ctx context.Context, a arrival, handle []byte) storage.Session {
+	now, from := s.now(), origin.From(ctx)
+	session := storage.Session{
 		ID: storage.NewSessionID(now), Connection: a.connection.ID, Handle: handle,
-		AuthTime: authTime, ACR: a.subject.ACR, AMR: a.subject.AMR,
-		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(lifetime),
+		AuthTime: notAfter(a.subject.AuthTime, now), ACR: a.subject.ACR, AMR: a.subject.AMR, Level: a.subject.Level,
+		IP: cut(from.IP, maxIP), UserAgent: cut(from.UserAgent, maxUserAgent), UpstreamSID: a.subject.SID,
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(tighter(s.cfg.Lifetimes.Session, a.tenant.Policy.SessionLifetime)),
 		IdleTimeout: tighter(s.cfg.Lifetimes.Idle, a.tenant.Policy.SessionIdle),
 	}
+	if session.Level != storage.LevelNone {
+		session.MFAAt = session.AuthTime
+	}
+	return session
+}
+
+// What a session keeps of the request that made it, in bytes.
+const (
+	maxIP        = 45
+	maxUserAgent = 255
+)
+
+// cut returns at most limit bytes of a text, in whole characters.
+func cut(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "")
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "")
+}
+
+// notAfter is a moment as it is stored; one of a clock that is ahead of ours is now.
+func notAfter(at, now time.Time) time.Time {
+	at = at.UTC().Truncate(time.Millisecond)
+	if at.After(now) {
+		return now
+	}
+	return at
 }
 
 func tighter(limit, policy time.Duration) time.Duration {
@@ -105,12 +139,14 @@ func (s *Server) signIn(r *http.Request, l storage.Login, a arrival, fresh stora
 			break
 		}
 		in := storage.SignIn{Session: fresh}
-		if err = s.person(ctx, l, a, &in); errors.Is(err, storage.ErrConflict) {
+		var more []storage.Event
+		if more, err = s.person(ctx, l, a, &in); errors.Is(err, storage.ErrConflict) {
 			continue
 		} else if err != nil {
 			return none, nil, err
 		}
-		more := s.succeed(ctx, &in, before, a.tenant.ID)
+		more = append(more, s.succeed(ctx, &in, before, a.tenant.ID)...)
+		in.Session.Pending = !in.Session.Level.AtLeast(a.tenant.Policy.RequireLevel)
 		ev := audit.SignedIn(ctx, s.now(), in.User, in.Session, in.Create)
 		err = s.cfg.Store.Tenant(a.tenant.ID).SignIn(ctx, in, ev, more...)
 		if err == nil {
@@ -121,51 +157,6 @@ func (s *Server) signIn(r *http.Request, l storage.Login, a arrival, fresh stora
 		}
 	}
 	return none, nil, away(err)
-}
-
-// person finds or makes who signed in. The key is (tenant, connection, iss, sub)
-// and nothing else (FO-08). ErrConflict: somebody changed them meanwhile.
-func (s *Server) person(ctx context.Context, l storage.Login, a arrival, in *storage.SignIn) error {
-	in.Identity = storage.Identity{Connection: a.connection.ID, Issuer: a.subject.Issuer, Subject: a.subject.Subject}
-	known, err := s.cfg.Store.Tenant(a.tenant.ID).UserByIdentity(ctx, in.Identity)
-	in.User, in.Create = known, errors.Is(err, storage.ErrNotFound)
-	switch {
-	case in.Create && !a.connection.CreateUsers:
-		return s.refused(ctx, l, refuse("no_account", nil))
-	case in.Create:
-		in.User = storage.User{ID: storage.NewUserID(s.now()), Role: a.role(a.defaultRole()), CreatedAt: s.now(), Version: 1}
-	case err != nil:
-		return away(err)
-	case !known.DisabledAt.IsZero():
-		return s.refused(ctx, l, refuse("user_suspended", nil))
-	}
-	if err := s.follow(ctx, a, &in.User); err != nil {
-		return err
-	}
-	a.describe(&in.User)
-	in.Session.User = in.User.ID
-	return nil
-}
-
-// follow gives somebody known the role that the connection's claim says now. It is a
-// change of its own, and comes before the sign-in: once it is stored, no node lets
-// what hangs on the old role through. ErrConflict: somebody changed them meanwhile.
-func (s *Server) follow(ctx context.Context, a arrival, u *storage.User) error {
-	if u.Role == a.role(u.Role) {
-		return nil
-	}
-	u.Role = a.role(u.Role)
-	ev := audit.UserUpdated(ctx, s.now(), *u)
-	ev.Connection = a.connection.ID
-	err := s.cfg.Store.Tenant(a.tenant.ID).UpdateUser(ctx, *u, ev)
-	switch {
-	case errors.Is(err, storage.ErrConflict):
-		return err
-	case err != nil:
-		return away(err)
-	}
-	u.Version++
-	return nil
 }
 
 // succeed says what becomes of the session that this browser had in the tenant.
@@ -179,57 +170,36 @@ func (s *Server) succeed(ctx context.Context, in *storage.SignIn, before []stora
 	}
 	now, old := s.now(), before[i]
 	if old.User == in.User.ID && now.Before(old.ExpiresAt) {
-		in.Renews, in.Session.ID, in.Session.CreatedAt = true, old.ID, old.CreatedAt
+		in.Renews, in.Session.ID = true, old.ID
+		if old.Standing(now) {
+			carryOver(&in.Session, old.Session)
+		}
 		return nil
 	}
 	in.Replaces = old.ID
 	return []storage.Event{audit.SignedOut(ctx, now, old.User, old.ID, "sign_in")}
 }
 
-// roles are those that a claim can say, from most to least.
-var roles = []storage.Role{storage.RoleOwner, storage.RoleAdmin, storage.RoleMember, storage.RoleViewer}
-
-// role is what the connection's claim says, and otherwise where that is no role. A
-// claim that is a list, as a provider's groups are, says the most of its roles.
-func (a arrival) role(otherwise storage.Role) storage.Role {
-	if a.connection.RoleClaim == "" {
-		return otherwise
+// carryOver keeps the second factor that the same person proved in the session that
+// goes on, where it is worth more than that of the new authentication.
+func carryOver(fresh *storage.Session, old storage.Session) {
+	better := old.Level.AtLeast(fresh.Level) && (old.Level != fresh.Level || old.MFAAt.After(fresh.MFAAt))
+	if old.Level == storage.LevelNone || !better {
+		return
 	}
-	said, isList := a.subject.Claims[a.connection.RoleClaim].([]any)
-	if !isList {
-		said = []any{a.subject.Claims[a.connection.RoleClaim]}
-	}
-	for _, r := range roles {
-		if slices.Contains(said, any(string(r))) {
-			return r
+	fresh.Level, fresh.MFAAt = old.Level, old.MFAAt
+	fresh.AMR = slices.Clone(fresh.AMR)
+	for _, method := range old.AMR {
+		if !slices.Contains(fresh.AMR, method) {
+			fresh.AMR = append(fresh.AMR, method)
 		}
-	}
-	return otherwise
-}
-
-// defaultRole is that of somebody new of whom the provider says nothing: the
-// connection's, and the least where it says none.
-func (a arrival) defaultRole() storage.Role {
-	if a.connection.DefaultRole == "" {
-		return storage.RoleViewer
-	}
-	return a.connection.DefaultRole
-}
-
-// describe takes over what the identity provider says at each sign-in. The role is
-// between it and us: apps learn nothing of that claim.
-func (a arrival) describe(u *storage.User) {
-	u.Email, u.EmailVerified, u.Claims = a.subject.Email, a.subject.EmailVerified, a.subject.Claims
-	if _, ok := u.Claims[a.connection.RoleClaim]; ok {
-		u.Claims = maps.Clone(u.Claims)
-		delete(u.Claims, a.connection.RoleClaim)
 	}
 }
 
 // makeRoom drops the cookies of sessions that are over, and ends the oldest
 // where a browser has too many.
 func (s *Server) makeRoom(w http.ResponseWriter, r *http.Request, before []storage.LiveSession, arriving storage.TenantID) error {
-	others := slices.DeleteFunc(usable(before, s.now()), func(l storage.LiveSession) bool { return l.Tenant.ID == arriving })
+	others := slices.DeleteFunc(standing(before, s.now()), func(l storage.LiveSession) bool { return l.Tenant.ID == arriving })
 	crowd := others[:max(0, len(others)-(maxSeats-1))]
 	for _, old := range crowd {
 		if err := s.end(r.Context(), old, "sign_in"); err != nil {

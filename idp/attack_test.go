@@ -217,7 +217,7 @@ func TestAttackRow45AuthenticationIsNotAsNewAsAsked(t *testing.T) {
 				set(&h.request)
 				h.op["acme"].Claims = func(c map[string]any) { bend(h, c) }
 				b := h.browser()
-				b.get(h.provider(b.toProvider(b.open(), "alice@acme.test"))).wants(http.StatusBadRequest, "upstream_invalid")
+				b.get(h.provider(b.toProvider(b.open(), "alice@acme.test"))).wants(http.StatusBadRequest, "upstream_stale")
 				h.nobody()
 			})
 		}

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -70,6 +71,14 @@ func usable(all []storage.LiveSession, now time.Time) []storage.LiveSession {
 	return live
 }
 
+// standing keeps the sessions that usable keeps, and those that still wait for a
+// factor, in the same order.
+func standing(all []storage.LiveSession, now time.Time) []storage.LiveSession {
+	live := slices.DeleteFunc(slices.Clone(all), func(l storage.LiveSession) bool { return !l.Standing(now) })
+	slices.SortFunc(live, func(a, b storage.LiveSession) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return live
+}
+
 // touch notes that somebody was there, at most once a minute.
 func (s *Server) touch(r *http.Request, l storage.LiveSession) error {
 	now := s.now()
@@ -77,4 +86,24 @@ func (s *Server) touch(r *http.Request, l storage.LiveSession) error {
 		return nil
 	}
 	return s.cfg.Store.Tenant(l.Tenant.ID).TouchSession(r.Context(), l.ID, now)
+}
+
+// Current returns the sessions by which this browser is signed in, the oldest first:
+// at most one in each tenant.
+func (s *Server) Current(r *http.Request) ([]storage.LiveSession, error) {
+	all, err := s.sessions(r)
+	if err != nil {
+		return nil, away(err)
+	}
+	return usable(all, s.now()), nil
+}
+
+// End ends a session, and what hangs on it; by says who did, for the record. One
+// that has ended already is no error. The browser keeps a cookie that is worth
+// nothing.
+func (s *Server) End(ctx context.Context, l storage.LiveSession, by string) error {
+	if err := s.end(ctx, l, by); err != nil {
+		return away(err)
+	}
+	return nil
 }

@@ -32,6 +32,9 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if l.Purpose == storage.PurposeTest {
+		return s.tried(w, r, l, params)
+	}
 	trip := s.trip(l)
 	l.Step = storage.StepIdentify // where a sign-in that fails goes on
 	if l, err = s.advance(r.Context(), l); err != nil {
@@ -41,19 +44,19 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if page := d.closed(); page != nil {
+	if page := s.closed(d); page != nil {
 		return s.refused(r.Context(), l, page)
 	}
 	subject, err := s.finish(r.Context(), d, UpstreamCallback{
 		Params: params, Nonce: trip.Nonce, Verifier: trip.Verifier, RedirectURI: trip.RedirectURI,
 	})
-	if err == nil && !proven(l.Request, subject.AuthTime) {
+	if err == nil && !proven(l, subject.AuthTime) {
 		err = errStale
 	}
 	if err != nil {
 		return s.unfinished(w, r, l, err)
 	}
-	return s.arrive(w, r, l, arrival{d.tenant, d.connection, subject})
+	return s.arrive(w, r, l, arrival{tenant: d.tenant, connection: d.connection, subject: subject, discovery: d.discovery})
 }
 
 // returning makes the checks 1 to 4.
@@ -67,7 +70,7 @@ func (s *Server) returning(r *http.Request) (storage.Login, url.Values, error) {
 	if !ok {
 		return none, nil, s.stray(r.Context(), none, refuse("bad_request", errors.New("no state")))
 	}
-	l, err := s.transaction(r, id)
+	l, err := s.begun(r, id)
 	switch {
 	case err != nil:
 		return none, nil, err
@@ -83,8 +86,16 @@ func (s *Server) returning(r *http.Request) (storage.Login, url.Values, error) {
 	return l, params, nil
 }
 
-// destination reads again what the transaction was sent to.
+// destination reads again what the transaction was sent to. Mostly it is the
+// connection of the domain that the person typed, and then one statement says all.
 func (s *Server) destination(ctx context.Context, l storage.Login) (destination, error) {
+	found, err := s.discover(ctx, l.Email, discovery{})
+	if err != nil {
+		return destination{}, err
+	}
+	if o := found.owner; o != nil && o.Tenant.ID == l.Tenant && o.Connection.ID == l.Connection {
+		return destination{tenant: o.Tenant, connection: o.Connection, discovery: found}, nil
+	}
 	tenant, err := s.cfg.Store.TenantByID(ctx, l.Tenant)
 	if err != nil {
 		return destination{}, away(err)
@@ -93,7 +104,7 @@ func (s *Server) destination(ctx context.Context, l storage.Login) (destination,
 	if err != nil {
 		return destination{}, away(err)
 	}
-	return destination{tenant: tenant, connection: con}, nil
+	return destination{tenant: tenant, connection: con, discovery: found}, nil
 }
 
 func (s *Server) finish(ctx context.Context, d destination, cb UpstreamCallback) (Subject, error) {

@@ -23,7 +23,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request, l storage.Login
 		return err
 	}
 	req := *l.Request
-	if req.HintSubject != "" && req.HintSubject != live.User {
+	if !named(req, live.Session) {
 		return s.wrongPerson(w, r, l, live)
 	}
 	scopes, version, err := s.authorizer.ToApprove(r.Context(), req, live)
@@ -43,6 +43,12 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request, l storage.Login
 	web.AllowFormAction(w, web.FormTarget(req.RedirectURI))
 	html(w)
 	return templates.Consent(w, p)
+}
+
+// named reports whether a session is of the person whom the app named, if it named
+// anybody.
+func named(req storage.AuthorizeRequest, session storage.Session) bool {
+	return req.HintSubject == "" || req.HintSubject == session.User
 }
 
 // wrongPerson tells the app, which named somebody, that somebody else signed in
@@ -80,13 +86,16 @@ func (s *Server) gone(all []storage.LiveSession, l storage.Login) *web.Error {
 	}
 	switch live := all[i]; {
 	case !live.Tenant.SuspendedAt.IsZero():
-		return suspended(live.Tenant)
+		return s.suspended(live.Tenant)
 	case !live.UserInfo.DisabledAt.IsZero():
-		return refuse("user_suspended", nil)
+		return s.refuseIn(live.Tenant, "user_suspended", "")
 	case !live.ConnectionDisabledAt.IsZero():
-		return refuse("connection_disabled", nil)
+		return s.refuseIn(live.Tenant, "connection_disabled", "")
+	case live.Pending:
+		return refuse("session_expired", nil)
+	default:
+		return s.refuseIn(live.Tenant, "client_not_allowed", "")
 	}
-	return refuse("client_not_allowed", nil)
 }
 
 // postConsent takes the decision. Everything that it is about comes from the

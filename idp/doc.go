@@ -11,14 +11,29 @@
 // (transaction, step, browser, version), and [storage.Logins.AdvanceLogin] is
 // the gate through which every step goes once.
 //
-//	identify --e-mail, tenant--> upstream --callback--> consent --> done
-//	   ^______________________________|______________________|
-//	             choose another account; a sign-in that failed
+//	identify --e-mail, tenant--> upstream --callback--> [factor] --> consent --> done
+//	   |  ^__________________________|____________________|_________|
+//	   |         choose another account; a sign-in that failed
+//	   '--no provider--> link: an e-mailed link, or a passkey
+//
+// A transaction passes a step that has nothing to ask: somebody with a session goes
+// from identify to factor, and whoever lacks nothing from there to the app.
+//
+// A trial of a connection is a transaction of its own kind. Its callback writes a
+// report, and signs nobody in.
+//
+// # Who somebody is, and what they may do
+//
+// A person is (tenant, connection, issuer, subject), and never an e-mail address. A
+// verified address links a new identity to somebody who was invited by it, under the
+// conditions of linkable. A role follows from the connection's claim at each sign-in
+// ([MapRole]); without one, nobody gets in.
 //
 // # What it owns and what it does not
 //
 // It owns the cookies, the pages' handlers, home-realm discovery, users as
-// identity providers describe them, and the contract that a [Connector] fulfils.
+// identity providers describe them, and the contracts that a [Connector], a [Prover]
+// and an [Enroller] fulfil.
 // It does not own a protocol spoken upstream (packages below this one), what
 // the client gets in the end ([Authorizer], which package authz implements),
 // sentences and HTML (package templates), or the common headers and error pages

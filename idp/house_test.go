@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
 	"github.com/watchgate/watchgate/internal/flow"
 	"github.com/watchgate/watchgate/internal/origin"
+	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -31,6 +34,8 @@ import (
 )
 
 const base = "https://auth.example.com"
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // clock is a clock that tests move by hand.
 type clock struct {
@@ -158,6 +163,10 @@ type house struct {
 	op      map[string]*optest.Provider // by slug
 	tenants map[string]storage.TenantID
 	request storage.AuthorizeRequest // what /start begins
+	// configure changes what start makes a server of; nil: nothing.
+	configure func(*idp.Config)
+	trips     atomic.Int64 // round trips to the database
+	log       *slog.Logger // nil: nothing is logged
 }
 
 func newHouse(t *testing.T) *house {
@@ -167,11 +176,29 @@ func newHouse(t *testing.T) *house {
 
 func newHouseAt(t *testing.T, base string) *house {
 	t.Helper()
+	return newHouseOn(t, base, sqliteDatabase(t))
+}
+
+// onBoth runs a test in a house on each engine: where one statement has to be the
+// judge, each engine's is on trial.
+func onBoth(t *testing.T, test func(*testing.T, *house)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, newHouse(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, newHouseOn(t, base, postgresDatabase(t))) })
+}
+
+// postgresDatabase is a copy of a database that was migrated once.
+func postgresDatabase(t *testing.T) string {
+	t.Helper()
+	return pgtest.Template(t, "idp", func(dsn string) error { return sqlstore.Migrate(context.Background(), dsn) })
+}
+
+func newHouseOn(t *testing.T, base, database string) *house {
+	t.Helper()
 	h := &house{
 		t: t, clock: &clock{at: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}, engine: &engine{ask: true},
 		op: map[string]*optest.Provider{}, tenants: map[string]storage.TenantID{},
 	}
-	h.store = &flaky{Store: openStore(t)}
+	h.openStore(database)
 	h.engine.clients = h.store
 	sealer, err := seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	h.must(err)
@@ -190,19 +217,22 @@ func newHouseAt(t *testing.T, base string) *house {
 	return h
 }
 
-// openStore copies a database that was migrated once.
-func openStore(t *testing.T) *sqlstore.Store {
+// sqliteDatabase is a database that nobody has used.
+func sqliteDatabase(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "watchgate.db")
 	if err := sqlstore.Migrate(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
+	return path
+}
+
+func (h *house) openStore(database string) {
+	h.t.Helper()
+	store, err := sqlstore.Open(h.t.Context(), sqlstore.Config{DSN: database, OnRoundTrip: func(int) { h.trips.Add(1) }})
+	h.must(err)
+	h.t.Cleanup(func() { store.Close() })
+	h.store = &flaky{Store: store}
 }
 
 func (h *house) must(err error) {
@@ -223,13 +253,19 @@ func (h *house) addTenant(slug string, op *optest.Provider) {
 		ID: storage.ConnectionID("con_" + slug), Kind: storage.OIDC, Name: slug, Issuer: op.Issuer, ClientID: optest.ClientID,
 		Scopes: []string{"openid", "email", "profile"}, CreateUsers: true, DefaultRole: storage.RoleMember, CreatedAt: now, Version: 1,
 	}
-	var err error
-	con.SealedSecret, err = h.sealer.Seal(seal.Place{Tenant: t.ID, Table: "connections", Column: "client_secret", Row: string(con.ID)}, []byte(optest.ClientSecret))
-	h.must(err)
+	con.SealedSecret = h.sealSecret(t.ID, con.ID)
 	tenant := h.store.Tenant(t.ID)
 	h.must(tenant.CreateConnection(ctx, con, audit.ConnectionCreated(ctx, now, con)))
 	d := storage.Domain{Name: slug + ".test", Connection: con.ID, VerifiedAt: now}
 	h.must(tenant.PutDomain(ctx, d, audit.DomainVerified(ctx, now, d)))
+}
+
+// sealSecret is our client secret at a connection's provider.
+func (h *house) sealSecret(t storage.TenantID, con storage.ConnectionID) []byte {
+	h.t.Helper()
+	sealed, err := h.sealer.Seal(seal.Place{Tenant: t, Table: "connections", Column: "client_secret", Row: string(con)}, []byte(optest.ClientSecret))
+	h.must(err)
+	return sealed
 }
 
 func (h *house) addClients() {
@@ -256,13 +292,18 @@ func (h *house) start(base string) {
 	for _, op := range h.op {
 		clients[op.Issuer] = op.Client
 	}
-	server, err := idp.New(idp.Config{
+	cfg := idp.Config{
 		Base: base, Store: h.store, Steps: flow.New(bytes.Repeat([]byte{2}, 32)), CookieKey: bytes.Repeat([]byte{3}, 32), Now: h.clock.now,
 		Connect: oidcconn.Connect(oidcconn.Config{Client: &http.Client{Transport: byHost(clients)}, Opener: h.sealer, Now: h.clock.now}),
-	})
+		Support: "support@watch.example",
+	}
+	if h.configure != nil {
+		h.configure(&cfg)
+	}
+	server, err := idp.New(cfg)
 	h.must(err)
 	server.SetAuthorizer(h.engine)
-	h.server, h.mux = server, web.NewMux(web.Config{Now: h.clock.now, HTTPS: strings.HasPrefix(base, "https"), ErrorPage: errorPage})
+	h.server, h.mux = server, web.NewMux(web.Config{Log: h.log, Now: h.clock.now, HTTPS: strings.HasPrefix(base, "https"), ErrorPage: errorPage})
 	server.Mount(h.mux)
 	h.mux.Page("GET /start", func(w http.ResponseWriter, r *http.Request) error {
 		req := h.request

@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -18,41 +17,29 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request, l storage.Logi
 	if err != nil {
 		return err
 	}
+	if l.Session != "" { // begun for a session that needs more
+		if live, ok := v.find(func(live storage.LiveSession) bool { return live.ID == l.Session }); ok {
+			return s.goOn(w, r, l, live)
+		}
+	}
 	// Who comes back from a provider without a session chooses by themselves:
 	// to send them there again would be a loop. And where the app holds an
 	// id_token_hint that is none of ours, nobody knows whom it means (AZ-24).
 	if l.Request == nil || l.Connection != "" || l.Request.StrangeHint {
 		return s.ask(w, l, v)
 	}
-	hinted, err := s.hinted(r.Context(), *l.Request)
+	// The hint selects a provider and never authenticates (AZ-23).
+	hinted, err := s.discover(r.Context(), l.Request.LoginHint, discovery{})
 	if err != nil {
 		return err
 	}
-	if chosen, ok := v.choose(*l.Request, hinted); ok {
+	if chosen, ok := v.choose(*l.Request, hinted.owner); ok {
 		return s.goOn(w, r, l, chosen)
 	}
-	if hinted != nil && !(v.selecting(*l.Request) && len(v.sessions) > 0) {
-		return s.leave(w, r, l, destination{hinted.Tenant, hinted.Connection, l.Request.LoginHint})
+	if o := hinted.owner; o != nil && !(v.selecting(*l.Request) && len(v.sessions) > 0) {
+		return s.leave(w, r, l, destination{tenant: o.Tenant, connection: o.Connection, email: l.Request.LoginHint})
 	}
 	return s.ask(w, l, v)
-}
-
-// hinted finds who signs in the domain of login_hint; nil when it is no address
-// of a known domain. The hint selects a provider and never authenticates
-// (AZ-23).
-func (s *Server) hinted(ctx context.Context, req storage.AuthorizeRequest) (*storage.DomainOwner, error) {
-	domain, ok := domainOf(req.LoginHint)
-	if !ok {
-		return nil, nil
-	}
-	owner, err := s.cfg.Store.DomainOwner(ctx, domain)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, away(err)
-	}
-	return &owner, nil
 }
 
 func (view) selecting(req storage.AuthorizeRequest) bool {
@@ -77,29 +64,22 @@ func (v view) choose(req storage.AuthorizeRequest, hinted *storage.DomainOwner) 
 	return storage.LiveSession{}, false
 }
 
-// goOn continues with a session, or has it renewed when the request wants a
-// newer or a stronger authentication than its own (AZ-22, SE-07).
+// goOn continues with a session, or has it renewed when the transaction needs a newer
+// authentication, or one of another context, than its own (AZ-22, SE-07).
 func (s *Server) goOn(w http.ResponseWriter, r *http.Request, l storage.Login, chosen storage.LiveSession) error {
-	if l.Request != nil && !(recent(*l.Request, chosen.AuthTime) && reaches(*l.Request, chosen.ACR)) {
+	need := s.needOf(l, chosen.Tenant.Policy, chosen.Session)
+	if !answers(l, need, chosen.Session) {
 		con, err := s.cfg.Store.Tenant(chosen.Tenant.ID).Connection(r.Context(), chosen.Connection)
 		if err != nil {
 			return away(err)
 		}
-		return s.leave(w, r, l, destination{chosen.Tenant, con, chosen.UserInfo.Email})
+		return s.leave(w, r, l, destination{tenant: chosen.Tenant, connection: con, email: chosen.UserInfo.Email})
 	}
 	if err := s.touch(r, chosen); err != nil {
 		return away(err)
 	}
-	if l.Request == nil {
-		return s.home(w, r, l)
-	}
-	l.Step, l.Tenant, l.Connection, l.Session = storage.StepConsent, chosen.Tenant.ID, chosen.Connection, chosen.ID
-	l, err := s.advance(r.Context(), l)
-	if err != nil {
-		return err
-	}
-	s.to(w, r, l, "")
-	return nil
+	l.Tenant, l.Connection, l.Need = chosen.Tenant.ID, chosen.Connection, need
+	return s.onward(w, r, l, chosen.Session)
 }
 
 // ask shows the sessions to choose from, or the e-mail page when there is none.
@@ -184,11 +164,12 @@ func (s *Server) postEmail(w http.ResponseWriter, r *http.Request) error {
 	owner, err := s.cfg.Store.DomainOwner(r.Context(), domain)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return refuse("unknown_organization", nil)
+		l.Tenant, l.Connection, l.Session = "", "", ""
+		return s.byLink(w, r, l)
 	case err != nil:
 		return away(err)
 	}
-	return s.leave(w, r, l, destination{owner.Tenant, owner.Connection, l.Email})
+	return s.leave(w, r, l, destination{tenant: owner.Tenant, connection: owner.Connection, email: l.Email})
 }
 
 func (s *Server) emailProblem(w http.ResponseWriter, r *http.Request, l storage.Login) error {

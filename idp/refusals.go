@@ -8,6 +8,7 @@ import (
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
+	"github.com/watchgate/watchgate/templates"
 )
 
 // refusals are the pages' codes, whose sentences package templates has, with
@@ -16,23 +17,30 @@ var refusals = map[string]struct {
 	status int
 	public string
 }{
-	"session_expired":      {http.StatusBadRequest, "The sign-in has expired."},
-	"already_used":         {http.StatusBadRequest, "This step of the sign-in was already used."},
-	"other_browser":        {http.StatusBadRequest, "The sign-in was started in another browser."},
-	"bad_request":          {http.StatusBadRequest, "The request could not be read."},
-	"not_found":            {http.StatusNotFound, "There is nothing here."},
-	"unknown_organization": {http.StatusNotFound, "No organization uses this e-mail domain."},
-	"tenant_suspended":     {http.StatusForbidden, "The organization is suspended."},
-	"connection_disabled":  {http.StatusForbidden, "The identity provider is disabled."},
-	"user_suspended":       {http.StatusForbidden, "The account is disabled."},
-	"no_account":           {http.StatusForbidden, "There is no account for this person."},
-	"client_disabled":      {http.StatusForbidden, "The app is disabled."},
-	"client_not_allowed":   {http.StatusForbidden, "The organization does not allow this app."},
-	"access_denied":        {http.StatusForbidden, "The request was denied."},
-	"upstream_denied":      {http.StatusForbidden, "The sign-in was refused at the identity provider."},
-	"upstream_error":       {http.StatusBadGateway, "The identity provider reported an error."},
-	"upstream_invalid":     {http.StatusBadRequest, "The answer of the identity provider is not valid."},
-	"upstream_unavailable": {http.StatusServiceUnavailable, "The identity provider does not answer."},
+	"session_expired":        {http.StatusBadRequest, "The sign-in has expired."},
+	"already_used":           {http.StatusBadRequest, "This step of the sign-in was already used."},
+	"other_browser":          {http.StatusBadRequest, "The sign-in was started in another browser."},
+	"bad_request":            {http.StatusBadRequest, "The request could not be read."},
+	"not_found":              {http.StatusNotFound, "There is nothing here."},
+	"unknown_organization":   {http.StatusNotFound, "No organization uses this e-mail domain."},
+	"tenant_suspended":       {http.StatusForbidden, "The organization is suspended."},
+	"connection_disabled":    {http.StatusForbidden, "The identity provider is disabled."},
+	"user_suspended":         {http.StatusForbidden, "The account is disabled."},
+	"no_account":             {http.StatusForbidden, "There is no account for this person."},
+	"no_role":                {http.StatusForbidden, "The identity provider gives this person no role."},
+	"sso_required":           {http.StatusForbidden, "The organization requires its single sign-on for this address."},
+	"other_person":           {http.StatusForbidden, "Somebody else is signed in."},
+	"link_expired":           {http.StatusBadRequest, "The link was used, or is too old."},
+	"break_glass_closed":     {http.StatusForbidden, "The emergency sign-in is closed."},
+	"break_glass_not_set_up": {http.StatusForbidden, "The emergency sign-in is not set up."},
+	"client_disabled":        {http.StatusForbidden, "The app is disabled."},
+	"client_not_allowed":     {http.StatusForbidden, "The organization does not allow this app."},
+	"access_denied":          {http.StatusForbidden, "The request was denied."},
+	"upstream_denied":        {http.StatusForbidden, "The sign-in was refused at the identity provider."},
+	"upstream_error":         {http.StatusBadGateway, "The identity provider reported an error."},
+	"upstream_stale":         {http.StatusBadRequest, "The identity provider does not prove that the sign-in is new."},
+	"upstream_invalid":       {http.StatusBadRequest, "The answer of the identity provider is not valid."},
+	"upstream_unavailable":   {http.StatusServiceUnavailable, "The identity provider does not answer."},
 }
 
 // refuse is the error page of a code; the cause is for the log.
@@ -48,12 +56,26 @@ func refuse(code string, cause error) *web.Error {
 	return e
 }
 
+// refuseIn is refuse for somebody of a tenant: the page also gives a reason, "" for
+// none, and says whom to ask.
+func (s *Server) refuseIn(t storage.Tenant, code, reason string) *web.Error {
+	e := refuse(code, nil)
+	e.Note = templates.Remark(reason, s.contact(t))
+	return e
+}
+
+// contact is whom a tenant's people ask: whom the tenant says, or else the deployment.
+func (s *Server) contact(t storage.Tenant) string {
+	if t.Policy.Contact != "" {
+		return t.Policy.Contact
+	}
+	return s.cfg.Support
+}
+
 // suspended is the page of a suspended tenant, with the reason that the operator
 // gave for its people to read.
-func suspended(t storage.Tenant) *web.Error {
-	e := refuse("tenant_suspended", nil)
-	e.Note = t.SuspendReason
-	return e
+func (s *Server) suspended(t storage.Tenant) *web.Error {
+	return s.refuseIn(t, "tenant_suspended", t.SuspendReason)
 }
 
 // away is for errors that no rule of ours expects: the store could not answer.
@@ -68,6 +90,9 @@ func away(err error) error {
 // upstream is the page for what a connector failed with. What is none of its
 // sentinels is a defect of ours.
 func upstream(err error) *web.Error {
+	if errors.Is(err, errStale) {
+		return refuse("upstream_stale", err)
+	}
 	for sentinel, code := range map[error]string{
 		ErrUpstreamDenied: "upstream_denied", ErrUpstreamFailed: "upstream_error",
 		ErrUpstreamInvalid: "upstream_invalid", ErrUpstreamUnavailable: "upstream_unavailable",

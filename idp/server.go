@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/assurance"
 	"github.com/watchgate/watchgate/internal/flow"
+	"github.com/watchgate/watchgate/internal/mail"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -30,6 +32,17 @@ type Authorizer interface {
 	Approve(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, approved int64) error
 	// Refuse writes an authorization error response.
 	Refuse(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, code string) error
+}
+
+// Settler is an [Authorizer] that answers at once where there is nothing to ask: it
+// reads once what ToApprove and Approve read one after the other.
+type Settler interface {
+	// Settle issues the code and writes the authorization response, if the client may
+	// have it without a question. before uses the transaction up; its error is returned,
+	// and no code is issued. done: a response was written, or err says why not. Otherwise
+	// nothing has happened, and the person has to see something: a question, or a page
+	// that says why they cannot go on.
+	Settle(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, before func() error) (done bool, err error)
 }
 
 // DomainOwners is home-realm discovery.
@@ -56,6 +69,7 @@ type Trail interface {
 type Store interface {
 	storage.Logins
 	storage.SessionLookups
+	storage.LocalLookups
 	storage.TenantOpener
 	DomainOwners
 	Catalogue
@@ -72,7 +86,7 @@ type Lifetimes struct {
 	Offline time.Duration // of offline access, for the consent page; 30 days
 }
 
-// Config is what a Server needs. Everything but Lifetimes is required.
+// Config is what a Server needs. What stands before Lifetimes is required.
 type Config struct {
 	// Base is the issuer: an http or https URL without query, fragment or
 	// trailing slash. Its scheme decides how cookies are named and marked.
@@ -85,6 +99,17 @@ type Config struct {
 	CookieKey []byte
 	Now       func() time.Time
 	Lifetimes Lifetimes
+
+	// Rules say what a request asks of a session.
+	Rules assurance.Rules
+	// Prover and Enroller are the local factors; nil: there are none, and what needs
+	// one is refused.
+	Prover   Prover
+	Enroller Enroller
+	// Post sends people mails; nil: nobody gets any, and nobody signs in by a link.
+	Post mail.Post
+	// Support is whom people ask whose tenant names nobody: an address or a sentence.
+	Support string
 }
 
 // Server signs people in. It is safe for concurrent use once SetAuthorizer has
@@ -96,6 +121,8 @@ type Server struct {
 	cookies    cookieStore
 	strays     *audit.Limiter
 	authorizer Authorizer
+	links      links // that are on their way
+	endings    endings
 }
 
 // New returns a Server, or what is wrong with the configuration.
@@ -156,8 +183,10 @@ func (s *Server) Mount(m *web.Mux) {
 	page("POST /login/{login}/{page}", s.sameOrigin(s.postPage))
 	page("GET /login/callback/{connection}", s.callback)
 	page("POST /login/callback/{connection}", onlyGET)
-	page("GET /oauth2/logout", s.askSignOut)
-	page("POST /oauth2/logout", s.postSignOut)
+	page("GET /login/test/{tenant}/{test}", s.tryConnection)
+	s.mountFactors(page)
+	s.mountSignOut(page)
+	s.mountBackchannel(m)
 }
 
 // onlyGET answers where a longer pattern would take the request.

@@ -103,10 +103,38 @@ func TestLoginHintGoesStraightToTheConnection(t *testing.T) {
 	h := newHouse(t)
 	h.request.LoginHint = "alice@acme.test"
 	b := h.browser()
-	to := b.get(b.open()).location()
+	to := b.open()
 	if !strings.HasPrefix(to, h.op["acme"].Issuer+"/authorize?") || !strings.Contains(to, "login_hint=alice%40acme.test") {
 		t.Errorf("to %q", to)
 	}
+	if p := b.get(b.get(h.provider(to)).location()); !strings.Contains(p.text(), "wants access to") {
+		t.Errorf("page = %s", p.text())
+	}
+}
+
+// A post that another site made the browser send has no cookies, and says nothing of who
+// is signed in: it leads to our own page first, which is asked for with them.
+func TestLoginHintOfAPostGoesToTheFirstPage(t *testing.T) {
+	h := newHouse(t)
+	h.mux.Page("POST /start", func(w http.ResponseWriter, r *http.Request) error {
+		req := h.request
+		req.At = h.clock.now()
+		return h.server.Begin(w, r, req)
+	})
+	h.request.LoginHint = "alice@acme.test"
+	b := h.browser()
+	to := b.postFrom("/start", nil, "cross-site").location()
+	if !strings.HasPrefix(to, "/login/") {
+		t.Errorf("to %q", to)
+	}
+}
+
+func TestLoginHintOfAClosedTenantIsAPage(t *testing.T) {
+	h := newHouse(t)
+	h.request.LoginHint = "alice@acme.test"
+	h.suspend("acme", "Unpaid since May")
+	b := h.browser()
+	b.get(b.open()).wants(http.StatusForbidden, "tenant_suspended")
 }
 
 func TestLoginHintNeverAuthenticates(t *testing.T) {
@@ -129,8 +157,7 @@ func TestPersonWhoComesBackWithoutSigningInChoosesAgain(t *testing.T) {
 	h := newHouse(t)
 	h.request.LoginHint = "alice@acme.test"
 	b := h.browser()
-	login := b.open()
-	b.get(login).location()
+	login := loginOf(b.open())
 	if p := b.get(login); !strings.Contains(p.text(), "Work e-mail") {
 		t.Fatalf("page = %s", p.text())
 	}
@@ -138,6 +165,13 @@ func TestPersonWhoComesBackWithoutSigningInChoosesAgain(t *testing.T) {
 	if p := b.get(b.get(back).location()); !strings.Contains(p.text(), "Globex") {
 		t.Errorf("page = %s", p.text())
 	}
+}
+
+// loginOf is the path of the transaction that a trip to a provider belongs to.
+func loginOf(trip string) string {
+	_, state, _ := strings.Cut(trip, "state=")
+	login, _, _ := strings.Cut(state, ".")
+	return "/login/" + login
 }
 
 func TestTwoTenantsSideBySide(t *testing.T) {
@@ -278,6 +312,21 @@ func (h *house) saysAuthTime() {
 	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.now().Unix() }
 }
 
+// What a provider's clock may be behind is for what it says of just now.
+func TestAttackSessionALittleOlderThanMaxAge(t *testing.T) {
+	h := newHouse(t)
+	h.saysAuthTime()
+	b := h.browser()
+	b.signIn("alice@acme.test")
+	h.clock.forward(2 * time.Second)
+	for _, age := range []int64{0, 1} {
+		h.request.MaxAge = &age
+		if to := b.get(b.open()).location(); !strings.HasPrefix(to, h.op["acme"].Issuer) {
+			t.Errorf("max_age=%d: to %q", age, to)
+		}
+	}
+}
+
 func TestAuthTimeIsNeverInvented(t *testing.T) {
 	h := newHouse(t)
 	h.op["acme"].Claims = func(c map[string]any) { delete(c, "auth_time") }
@@ -292,7 +341,7 @@ func TestAuthTimeIsNeverInvented(t *testing.T) {
 		if !strings.Contains(to, h.op["acme"].Issuer+"/authorize?") || !strings.Contains(to, "max_age=") {
 			t.Fatalf("max_age=%d is answered by an authentication of unknown age: %q", age, to)
 		}
-		b.get(h.provider(to)).wants(http.StatusBadRequest, "upstream_invalid")
+		b.get(h.provider(to)).wants(http.StatusBadRequest, "upstream_stale")
 	}
 }
 

@@ -2,20 +2,23 @@ package idp
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/templates"
 )
 
-// fieldCSRF is the sign-out form's synchronizer token.
-const fieldCSRF = "csrf"
+// The sign-out form: its synchronizer token, and what it is about.
+const (
+	fieldCSRF    = "csrf"
+	fieldRequest = "request"
+)
 
 // own is the page of people who come by themselves: they sign in, and go on to
 // a path of this server. With nowhere to go they see where they are signed in.
@@ -54,24 +57,61 @@ func ownPath(p string) bool {
 	return !strings.HasPrefix(p, "//")
 }
 
-// askSignOut asks before sessions end: a GET changes nothing, whoever made the
-// browser send it (LO-06).
-func (s *Server) askSignOut(w http.ResponseWriter, r *http.Request) error {
-	all, err := s.sessions(r)
+// getSignOut is where apps send people who want to be signed out, and where people come
+// by themselves (OpenID Connect RP-Initiated Logout 1.0 section 2).
+func (s *Server) getSignOut(w http.ResponseWriter, r *http.Request) error {
+	fields, err := web.ReadQueryOrForm(w, r)
 	if err != nil {
-		return away(err)
+		return err
 	}
-	live := usable(all, s.now())
-	html(w)
-	if len(live) == 0 {
-		return templates.SignedOut(w, templates.SignedOutPage{})
+	req, err := s.carried(w, r)
+	if err != nil {
+		return err
 	}
+	if r.URL.RawQuery != "" {
+		if req, err = s.readSignOut(r.Context(), fields); err != nil {
+			return err
+		}
+	}
+	o, err := s.lookUp(r, req)
+	switch {
+	case err != nil:
+		return err
+	case o.atOnce(r):
+		session, _ := o.named()
+		return s.signOut(w, r, o, session)
+	case len(o.live) > 0:
+		return s.askSignOut(w, r, o)
+	case o.Hint.User != "" && !o.Hint.Expired && o.back() != "":
+		http.Redirect(w, r, o.back(), http.StatusSeeOther) // there is nothing to end
+		return nil
+	}
+	return s.signedOut(w, o, nil)
+}
+
+// askSignOut asks before sessions end: without an ID token of the session a GET changes
+// nothing, whoever made the browser send it (LO-06).
+func (s *Server) askSignOut(w http.ResponseWriter, r *http.Request, o signingOut) error {
+	request := s.sealed(o.signOutRequest)
 	p := templates.SignOutPage{
-		Action: s.path + "/oauth2/logout",
-		Hidden: []templates.Field{{Name: fieldCSRF, Value: s.signOutToken(r)}},
+		Action: s.path + "/oauth2/logout", AppName: o.app.Name, Unproved: o.Refused, CancelURL: s.path + "/login",
+		Hidden:   []templates.Field{{Name: fieldRequest, Value: request}, {Name: fieldCSRF, Value: s.signOutToken(r, request)}},
+		Sessions: sessionItems(o.ends()),
 	}
-	p.Sessions = sessionItems(live)
+	for i, l := range o.ends() {
+		p.Sessions[i].Everywhere = l.Tenant.Policy.SignOutEverything
+	}
+	if back := o.back(); back != "" {
+		web.AllowFormAction(w, web.FormTarget(back))
+	}
+	html(w)
 	return templates.SignOut(w, p)
+}
+
+// signedOut is the page at the end. left are the sessions that go on.
+func (s *Server) signedOut(w http.ResponseWriter, o signingOut, left []storage.LiveSession) error {
+	html(w)
+	return templates.SignedOut(w, templates.SignedOutPage{AppName: o.app.Name, ReturnURL: o.back(), Left: sessionItems(left)})
 }
 
 // sessionItems are a browser's sessions as its person reads them.
@@ -84,39 +124,57 @@ func sessionItems(live []storage.LiveSession) []templates.SessionItem {
 }
 
 // postSignOut takes our own form. Apps may post here too (RP-Initiated Logout
-// section 2), from their own site and without our cookies: they get the page
-// that asks.
+// section 2), from their own site and without our cookies: they are led to the page that
+// comes with them.
 func (s *Server) postSignOut(w http.ResponseWriter, r *http.Request) error {
 	fields, err := web.ReadForm(w, r)
 	if err != nil {
 		return err
 	}
 	if fields.Get(fieldCSRF) == "" {
-		http.Redirect(w, r, s.path+"/oauth2/logout", http.StatusSeeOther)
-		return nil
+		return s.carry(w, r, fields)
 	}
 	return web.SameOrigin(func(w http.ResponseWriter, r *http.Request) error {
-		return s.signOut(w, r, fields.Get(fieldCSRF))
+		return s.confirmed(w, r, fields)
 	}, s.origin)(w, r)
 }
 
-// signOut ends every session of this browser and takes its cookies away.
-func (s *Server) signOut(w http.ResponseWriter, r *http.Request, presented string) error {
-	if !hmac.Equal([]byte(presented), []byte(s.signOutToken(r))) {
-		// The sessions changed since the page was shown: show it again.
+// confirmed ends what the page named.
+func (s *Server) confirmed(w http.ResponseWriter, r *http.Request, fields web.Form) error {
+	request := fields.Get(fieldRequest)
+	req, ok := s.opened(request)
+	if !ok || !hmac.Equal([]byte(fields.Get(fieldCSRF)), []byte(s.signOutToken(r, request))) {
+		// The sessions changed since the page was shown, or it was shown long ago: show
+		// it again.
 		http.Redirect(w, r, s.path+"/oauth2/logout", http.StatusSeeOther)
 		return nil
 	}
-	all, err := s.sessions(r)
+	o, err := s.lookUp(r, req)
 	if err != nil {
-		return away(err)
+		return err
 	}
-	for _, l := range all {
-		if err := s.end(r.Context(), l, "user"); err != nil {
+	if ends := o.ends(); len(ends) == 1 && len(o.live) > 1 {
+		return s.signOut(w, r, o, ends[0])
+	}
+	return s.signOut(w, r, o, o.all...)
+}
+
+// signOut ends sessions of this browser and takes their cookies away. The person goes
+// back to the app where it is known that it wants that, and sees what is left otherwise.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request, o signingOut, sessions ...storage.LiveSession) error {
+	for _, l := range sessions {
+		if err := s.endOwn(r.Context(), l); err != nil {
 			return away(err)
 		}
 	}
+	s.ended()
+	over := func(t storage.TenantID) bool {
+		return len(sessions) == len(o.all) || slices.ContainsFunc(sessions, func(l storage.LiveSession) bool { return l.Tenant.ID == t })
+	}
 	for _, seat := range s.cookies.seats(r) {
+		if !over(seat.tenant) {
+			continue
+		}
 		if err := s.cookies.drop(w, r, sessionCookie+string(seat.tenant)); err != nil {
 			return err
 		}
@@ -125,19 +183,32 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, presented strin
 	if err := s.release(w, r, s.cookies.logins(r)...); err != nil {
 		return err
 	}
-	html(w)
-	return templates.SignedOut(w, templates.SignedOutPage{})
+	if back := o.back(); back != "" {
+		http.Redirect(w, r, back, http.StatusSeeOther)
+		return nil
+	}
+	left := slices.DeleteFunc(o.live, func(l storage.LiveSession) bool { return over(l.Tenant.ID) })
+	return s.signedOut(w, o, left)
 }
 
-// signOutToken is bound to the sessions of this browser: whoever does not have
-// their handles cannot make it (SE-10).
-func (s *Server) signOutToken(r *http.Request) string {
+// endOwn ends a session because its person said so. Where the tenant's policy says that
+// signing out ends everything, it ends the person's other sessions and every app's
+// access, offline access included, too (C8). Whoever only has the cookie of a session
+// that is over is not that person.
+func (s *Server) endOwn(ctx context.Context, l storage.LiveSession) error {
+	if !l.Tenant.Policy.SignOutEverything || !l.Usable(s.now()) {
+		return s.end(ctx, l, audit.ActorUser)
+	}
+	now := s.now()
+	_, err := s.cfg.Store.Tenant(l.Tenant.ID).EndSessions(ctx, storage.EndSessions{User: l.User, Grants: true}, now,
+		audit.SessionsEnded(ctx, now, l.User, audit.ActorUser, ""))
+	return err
+}
+
+// signOutToken is bound to the sessions of this browser, and to what the page asked:
+// whoever does not have their handles cannot make it (SE-10).
+func (s *Server) signOutToken(r *http.Request, request string) string {
 	handles := s.Handles(r)
 	slices.SortFunc(handles, bytes.Compare)
-	mac := hmac.New(sha256.New, s.cfg.CookieKey)
-	mac.Write([]byte("sign-out\x00"))
-	for _, h := range handles {
-		mac.Write(h)
-	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return s.signOutMAC("sign-out", request, string(bytes.Join(handles, nil)))
 }

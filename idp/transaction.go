@@ -13,28 +13,65 @@ import (
 )
 
 // Begin stores the request as a transaction of this browser and answers with a
-// redirect to its first page.
+// redirect to its first page, or at once to the identity provider where there is nothing
+// to choose.
 func (s *Server) Begin(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest) error {
-	return s.begin(w, r, storage.Login{Request: &req})
+	d, straight, err := s.straight(r, req)
+	switch {
+	case err != nil:
+		return err
+	case !straight:
+		return s.begin(w, r, storage.Login{Request: &req})
+	}
+	l := storage.Login{Request: &req, Step: storage.StepUpstream, Tenant: d.tenant.ID, Connection: d.connection.ID, Email: d.email}
+	if l, err = s.start(w, r, l); err != nil {
+		return err
+	}
+	return s.depart(w, r, l, d)
+}
+
+// straight finds the provider of somebody who is signed in nowhere, and whose address
+// the app knows: the first page would send them there anyway. A form that another site
+// posted comes without cookies, and says nothing of who is signed in.
+func (s *Server) straight(r *http.Request, req storage.AuthorizeRequest) (destination, bool, error) {
+	if r.Method != http.MethodGet || req.StrangeHint || len(s.Handles(r)) > 0 {
+		return destination{}, false, nil
+	}
+	found, err := s.discover(r.Context(), req.LoginHint, discovery{})
+	if err != nil || found.owner == nil {
+		return destination{}, false, err
+	}
+	d := destination{tenant: found.owner.Tenant, connection: found.owner.Connection, email: req.LoginHint, discovery: found}
+	return d, s.closed(d) == nil && d.connection.Kind != storage.Passkey, nil
 }
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, l storage.Login) error {
-	now := s.now()
-	l.ID, l.Step, l.Version = storage.NewLoginID(now), storage.StepIdentify, 1
-	l.CreatedAt, l.ExpiresAt = now, now.Add(s.cfg.Lifetimes.Login)
-	under := s.cookies.logins(r)
-	if err := s.release(w, r, under[:max(0, len(under)-(maxLogins-1))]...); err != nil {
+	l.Step = storage.StepIdentify
+	l, err := s.start(w, r, l)
+	if err != nil {
 		return err
-	}
-	var err error
-	if l.Browser, err = s.bind(w, r, l.ID); err != nil {
-		return err
-	}
-	if err := s.cfg.Store.BeginLogin(r.Context(), l); err != nil {
-		return away(err)
 	}
 	s.to(w, r, l, "")
 	return nil
+}
+
+// start stores a new transaction of this browser, at the step that it has.
+func (s *Server) start(w http.ResponseWriter, r *http.Request, l storage.Login) (storage.Login, error) {
+	now := s.now()
+	l.ID, l.Version = storage.NewLoginID(now), 1
+	l.CreatedAt, l.ExpiresAt = now, now.Add(s.cfg.Lifetimes.Login)
+	under := s.cookies.logins(r)
+	if err := s.release(w, r, under[:max(0, len(under)-(maxLogins-1))]...); err != nil {
+		return storage.Login{}, err
+	}
+	var err error
+	if l.Browser, err = s.bind(w, r, l.ID); err != nil {
+		return storage.Login{}, err
+	}
+	if err := s.cfg.Store.BeginLogin(r.Context(), l); err != nil {
+		return storage.Login{}, away(err)
+	}
+	return l, nil
 }
 
 // dispatch shows the page of the step at which the transaction stands. It is
@@ -49,6 +86,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 		return s.identify(w, r, l)
 	case storage.StepUpstream: // back from the identity provider, without an answer
 		return s.askEmail(w, r, l)
+	case storage.StepLink:
+		return s.linkStep(w, r, l)
+	case storage.StepFactor:
+		return s.factorStep(w, r, l)
 	}
 	return s.consent(w, r, l)
 }
@@ -77,13 +118,27 @@ func (s *Server) postPage(w http.ResponseWriter, r *http.Request) error {
 		return s.postTenant(w, r)
 	case "consent":
 		return s.postConsent(w, r)
+	case "factor":
+		return s.postFactor(w, r)
+	case "enrol":
+		return s.postEnrol(w, r)
 	}
 	return refuse("not_found", nil)
 }
 
-// transaction returns a transaction that is not over, if it was begun in this
-// browser (AZ-34). One that is done is nobody's any more: its cookie is gone.
+// transaction returns somebody's sign-in that is not over, if it was begun in this
+// browser (AZ-34). A trial of a connection is none: only its callback knows it.
 func (s *Server) transaction(r *http.Request, id string) (storage.Login, error) {
+	l, err := s.begun(r, id)
+	if err == nil && l.Purpose == storage.PurposeTest {
+		return storage.Login{}, s.stray(r.Context(), l, refuse("not_found", errors.New("a trial of a connection is no sign-in")))
+	}
+	return l, err
+}
+
+// begun returns a transaction of any kind. One that is done is nobody's any more: its
+// cookie is gone.
+func (s *Server) begun(r *http.Request, id string) (storage.Login, error) {
 	ctx := r.Context()
 	l, err := s.cfg.Store.Login(ctx, storage.LoginID(id), s.now())
 	switch {

@@ -2,6 +2,7 @@ package devidp
 
 import (
 	"bytes"
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,6 +22,7 @@ type request struct {
 	challenge   string
 	scopes      []string
 	hint        string
+	contexts    []string // acr_values
 }
 
 // session is one authentication, as its tokens see it.
@@ -31,6 +33,7 @@ type session struct {
 	nonce    string
 	authTime time.Time
 	mfa      bool
+	sid      string // of this authentication: nobody stays signed in here
 }
 
 // code is what an authorization code stands for.
@@ -56,6 +59,7 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	req := request{
 		client: client, redirectURI: uri, state: form.Get("state"), nonce: form.Get("nonce"),
 		challenge: form.Get("code_challenge"), scopes: strings.Fields(form.Get("scope")), hint: form.Get("login_hint"),
+		contexts: strings.Fields(form.Get("acr_values")),
 	}
 	if no := refuse(form, req); no != nil {
 		p.redirect(w, r, req, url.Values{"error": {no.code}, "error_description": {no.description}})
@@ -147,9 +151,31 @@ func (p *provider) choose(w http.ResponseWriter, r *http.Request) {
 		p.expired(w, r)
 		return
 	}
-	p.answer(w, r, req, session{
-		person: who, client: req.client.ID, scopes: req.scopes, nonce: req.nonce, authTime: p.now(), mfa: without == "",
-	})
+	s := session{
+		person: who, client: req.client.ID, scopes: req.scopes, nonce: req.nonce, authTime: p.now(), mfa: without == "", sid: rand.Text(),
+	}
+	if !s.meets(req.contexts) {
+		p.redirect(w, r, req, url.Values{"error": {"unmet_authentication_requirements"}, "error_description": {"the person did not use a second factor"}})
+		return
+	}
+	p.answer(w, r, req, s)
+}
+
+// acr is the authentication context of the session.
+func (s session) acr() string {
+	if s.mfa {
+		return acrMFA
+	}
+	return acrPassword
+}
+
+// meets reports whether the session is of one of the contexts that were asked for;
+// those that this provider does not know ask for nothing. A person who was asked for a
+// second factor and uses none is no answer (OpenID Connect Unmet Authentication
+// Requirements section 2).
+func (s session) meets(contexts []string) bool {
+	known := slices.DeleteFunc(slices.Clone(contexts), func(c string) bool { return c != acrMFA && c != acrPassword })
+	return len(known) == 0 || slices.Contains(known, s.acr())
 }
 
 // answer sends the browser back with a code.

@@ -212,6 +212,46 @@ func TestIDTokenSaysHowAndWhenThePersonSignedIn(t *testing.T) {
 	}
 }
 
+// Each authentication is a session of its own, and its ID token names it.
+func TestIDTokenNamesTheSession(t *testing.T) {
+	s := newStand(t)
+	seen := map[any]bool{}
+	for range 3 {
+		claims := s.verified(s.do("POST", "/token", redemption(s.choose("user", "bob@acme.test"))).json(t)["id_token"].(string))
+		if sid, _ := claims["sid"].(string); sid == "" || seen[sid] {
+			t.Errorf("sid %q", sid)
+		}
+		seen[claims["sid"]] = true
+	}
+}
+
+func TestSecondFactorThatIsAskedForIsNeeded(t *testing.T) {
+	for _, c := range []struct {
+		contexts, button, err, acr string
+	}{
+		{"", "user_no_mfa", "", acrPassword},
+		{acrMFA, "user", "", acrMFA},
+		{acrMFA, "user_no_mfa", "unmet_authentication_requirements", ""},
+		{"phr " + acrMFA, "user_no_mfa", "unmet_authentication_requirements", ""},
+		{acrMFA + " " + acrPassword, "user_no_mfa", "", acrPassword},
+		{"urn:somebody:else", "user_no_mfa", "", acrPassword},
+	} {
+		s := newStand(t)
+		path, _ := s.authorize(map[string]string{"acr_values": c.contexts, "prompt": "login", "max_age": "0"})
+		back := s.back(s.do("POST", path, url.Values{c.button: {"bob@acme.test"}}))
+		if back.Get("error") != c.err {
+			t.Errorf("%q, %s: %v", c.contexts, c.button, back)
+		}
+		if c.err != "" {
+			continue
+		}
+		claims := s.verified(s.do("POST", "/token", redemption(back.Get("code"))).json(t)["id_token"].(string))
+		if claims["acr"] != c.acr || int64(claims["auth_time"].(float64)) != s.now().Unix() {
+			t.Errorf("%q, %s: acr %v, auth_time %v", c.contexts, c.button, claims["acr"], claims["auth_time"])
+		}
+	}
+}
+
 func TestClaimsFollowTheScopes(t *testing.T) {
 	s := newStand(t)
 	path, _ := s.authorize(map[string]string{"scope": "openid email"})

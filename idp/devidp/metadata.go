@@ -35,7 +35,7 @@ func (p *provider) metadata(w http.ResponseWriter, _ *http.Request) {
 }
 
 func claimNames() []string {
-	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash"}
+	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
 	for name := range people[0].claims([]string{"profile", "email", "address", "phone"}) {
 		names = append(names, name)
 	}

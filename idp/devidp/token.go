@@ -120,11 +120,11 @@ func (p *provider) idToken(s session, access string) (string, error) {
 	half := sha256.Sum256([]byte(access))
 	maps.Copy(claims, map[string]any{
 		"iss": p.issuer, "aud": s.client, "iat": now.Unix(), "exp": now.Add(tokenTTL).Unix(),
-		"auth_time": s.authTime.Unix(), "acr": acrPassword, "amr": []string{"pwd"},
+		"auth_time": s.authTime.Unix(), "acr": s.acr(), "amr": []string{"pwd"}, "sid": s.sid,
 		"at_hash": base64.RawURLEncoding.EncodeToString(half[:16]),
 	})
 	if s.mfa {
-		claims["acr"], claims["amr"] = acrMFA, []string{"pwd", "otp", "mfa"}
+		claims["amr"] = []string{"pwd", "otp", "mfa"}
 	}
 	if s.nonce != "" {
 		claims["nonce"] = s.nonce

@@ -19,7 +19,7 @@ const (
 
 var (
 	guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	// visible is what a client id or a secret is made of (RFC 6749 appendix A: VSCHAR).
+	// visible is what a client id or a secret is made of at every provider (RFC 6749 appendix A, without the blank, which comes from copying).
 	visible = regexp.MustCompile(`^[\x21-\x7e]+$`)
 	// word is what an id in a path is made of.
 	word = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

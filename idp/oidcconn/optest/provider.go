@@ -137,7 +137,11 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := p.document()
-	switch "https://" + r.Host + r.URL.Path {
+	scheme := "https://"
+	if r.TLS == nil {
+		scheme = "http://"
+	}
+	switch scheme + r.Host + r.URL.Path {
 	case p.base() + "/.well-known/openid-configuration":
 		writeJSON(w, http.StatusOK, doc)
 	case doc["authorization_endpoint"]:
