@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// startLimit bounds the wait for the provider: Node.js takes about a second, and
+// startLimit bounds the wait for a script: Node.js takes about a second, and
 // ten on a machine that compiles beside it.
 const startLimit = time.Minute
 
-// script is a program for Node.js that runs: it says "listening ISSUER" when it is
+// script is a program for Node.js that runs: it says "listening URL" when it is
 // ready, and ends when its standard input does.
 type script struct {
-	issuer   string
+	name     string
+	issuer   string // or an app's own URL
 	cmd      *exec.Cmd
 	stdin    io.Closer
 	drained  chan struct{}
@@ -31,7 +32,7 @@ func runScript(environment []string, argv ...string) (*script, error) {
 	if _, err := Package("oidc-provider/package.json"); err != nil {
 		return nil, err
 	}
-	s := &script{cmd: exec.Command("node", argv...), drained: make(chan struct{})}
+	s := &script{name: argv[0], cmd: exec.Command("node", argv...), drained: make(chan struct{})}
 	s.cmd.Dir, s.cmd.Env, s.cmd.Stderr = Folder(), environment, &s.warnings
 	stdin, err1 := s.cmd.StdinPipe()
 	stdout, err2 := s.cmd.StdoutPipe()
@@ -60,7 +61,7 @@ func (s *script) await(stdout io.Reader) error {
 		io.Copy(io.Discard, stdout)
 	}()
 	if s.issuer == "" {
-		return fmt.Errorf("npmtest: oidc-provider did not start: %w", s.stop())
+		return fmt.Errorf("npmtest: %s did not start: %w", s.name, s.stop())
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ func (s *script) stop() error {
 	s.stdin.Close()
 	<-s.drained
 	if err := s.cmd.Wait(); err != nil {
-		return fmt.Errorf("npmtest: oidc-provider: %w\n%s", err, s.warnings.String())
+		return fmt.Errorf("npmtest: %s: %w\n%s", s.name, err, s.warnings.String())
 	}
 	return nil
 }

@@ -26,6 +26,11 @@ const maxForms = 2
 // types the login, consents, and returns the redirect back to the client, without
 // following it. The client needs a cookie jar.
 func SignIn(client *http.Client, authorizeURL, login string) (*url.URL, error) {
+	return SignInAs(client, authorizeURL, Person{Login: login})
+}
+
+// SignInAs is [SignIn] for somebody of whom more is to be said.
+func SignInAs(client *http.Client, authorizeURL string, who Person) (*url.URL, error) {
 	client = &http.Client{Transport: client.Transport, Jar: client.Jar, CheckRedirect: leaveHost(authorizeURL)}
 	response, err := client.Get(authorizeURL)
 	for range maxForms {
@@ -35,7 +40,7 @@ func SignIn(client *http.Client, authorizeURL, login string) (*url.URL, error) {
 		if target, err := response.Location(); err == nil {
 			return target, response.Body.Close()
 		}
-		if response, err = submit(client, response, login); err != nil {
+		if response, err = submit(client, response, who); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +58,7 @@ func leaveHost(start string) func(*http.Request, []*http.Request) error {
 	}
 }
 
-func submit(client *http.Client, response *http.Response, login string) (*http.Response, error) {
+func submit(client *http.Client, response *http.Response, who Person) (*http.Response, error) {
 	body, err := io.ReadAll(response.Body)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return nil, err
@@ -63,11 +68,15 @@ func submit(client *http.Client, response *http.Response, login string) (*http.R
 	if action == nil {
 		return nil, fmt.Errorf("npmtest: the provider answered %s with a page that has no form:\n%s", response.Status, page)
 	}
-	form := url.Values{"login": {login}, "password": {"any"}}
+	form := who.Form()
 	for field := range slices.Values(hiddenField.FindAllStringSubmatch(page, -1)) {
 		form.Set(field[1], html.UnescapeString(field[2]))
 	}
-	request, err := http.NewRequest(http.MethodPost, html.UnescapeString(action[1]), strings.NewReader(form.Encode()))
+	target, err := response.Request.URL.Parse(html.UnescapeString(action[1]))
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequest(http.MethodPost, target.String(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
