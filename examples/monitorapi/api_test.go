@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"github.com/watchgate/watchgate/introspect"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
+	"github.com/watchgate/watchgate/storage/storagetest"
 )
 
 const issuer = "https://auth.example.com"
@@ -50,8 +50,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, tenants: map[string]storage.TenantID{}}
 	w.unix.Store(1772366400)
-	dsn := filepath.Join(t.TempDir(), "w.db")
-	must(t, sqlstore.Migrate(t.Context(), dsn))
+	dsn := storagetest.File(t, sqlstore.Migrate)
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: dsn})
 	must(t, err)
 	w.store = store

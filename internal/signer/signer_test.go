@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,6 +21,7 @@ import (
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/storage/sqlstore"
+	"github.com/watchgate/watchgate/storage/storagetest"
 )
 
 // house is a database, a master secret and a clock that nodes share.
@@ -35,10 +35,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	dsn := filepath.Join(t.TempDir(), "keys.db")
-	if err := sqlstore.Migrate(t.Context(), dsn); err != nil {
-		t.Fatal(err)
-	}
+	dsn := storagetest.File(t, sqlstore.Migrate)
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
