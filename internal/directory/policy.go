@@ -151,12 +151,10 @@ func (d *Directory) checkListed(ctx context.Context, p *Problem, t storage.Tenan
 	for i, id := range change.OnlyClients {
 		c, err := d.cfg.Store.Client(ctx, id)
 		switch {
-		case errors.Is(err, storage.ErrNotFound):
-			p.in(at("clients", i), "there is no client %q", id)
-		case err != nil:
+		case err != nil && !errors.Is(err, storage.ErrNotFound):
 			return explain(err, fmt.Sprintf("client %q", id))
-		case c.Owner != "" && c.Owner != t:
-			p.in(at("clients", i), "the client %q is another tenant's", id)
+		case err != nil || c.Owner != "" && c.Owner != t:
+			p.in(at("clients", i), "there is no client %q", id) // another tenant's is as good as none
 		}
 	}
 	return nil

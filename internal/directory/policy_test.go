@@ -79,7 +79,7 @@ func TestPoliciesThatAreRefused(t *testing.T) {
 		"at most 1h":   {SessionIdle: new(2 * time.Hour)},
 		"not -1m":      {SessionIdle: new(-time.Minute)},
 		"no client":    {OnlyClients: []storage.ClientID{"nosuch"}},
-		"another":      {OnlyClients: []storage.ClientID{storage.ClientID(theirs.ID)}},
+		"there is no":  {OnlyClients: []storage.ClientID{storage.ClientID(theirs.ID)}},
 		"both":         {OnlyClients: []storage.ClientID{storage.ClientID(theirs.ID)}, AllClients: true},
 	} {
 		if text := wrong(t, second(d.SetTenantPolicy(t.Context(), "acme", change))); !strings.Contains(text, word) {
