@@ -9,10 +9,6 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// clockSkew is how far an identity provider's clock may be behind ours when it
-// says that somebody signed in just now.
-const clockSkew = time.Minute
-
 // reaches reports whether a session satisfies one of the contexts that the client
 // cannot do without.
 func reaches(s storage.Session, essential []string) bool {
@@ -67,13 +63,9 @@ func unproven(rules assurance.Rules, req storage.AuthorizeRequest, s storage.Liv
 	return nil
 }
 
-// strongEnough judges the second factor alone. When it was proved may be the
-// provider's word, by its clock.
+// strongEnough judges the second factor alone.
 func strongEnough(need storage.Need, s storage.Session) bool {
 	need.Fresh = time.Time{}
-	if !need.Since.IsZero() {
-		need.Since = need.Since.Add(-clockSkew)
-	}
 	return need.Met(s)
 }
 
@@ -91,7 +83,7 @@ func freshEnough(req storage.AuthorizeRequest, s storage.Session) bool {
 	case !s.AuthTime.Before(earliest):
 		return true
 	}
-	return !s.LastSeenAt.Before(req.At) && !s.AuthTime.Before(earliest.Add(-clockSkew))
+	return !s.LastSeenAt.Before(req.At) && !s.AuthTime.Before(earliest.Add(-storage.ClockLeeway))
 }
 
 // authentication is what a code says of the sign-in that it rests on: of the contexts

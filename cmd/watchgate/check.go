@@ -30,6 +30,7 @@ func (c *Config) check(wrong *problems) {
 	c.checkSigningKeys(wrong)
 	c.checkOutbound(wrong)
 	c.checkIntrospection(wrong)
+	c.checkMail(wrong)
 	if _, err := logLevel(c.Log.Level); err != nil {
 		wrong.add("log.level: %q must be debug, info, warn or error", c.Log.Level)
 	}
@@ -44,6 +45,11 @@ func (c *Config) checkFiles(wrong *problems) {
 	}
 	if _, err := c.roots(); err != nil {
 		wrong.add("%v", err)
+	}
+	if c.PlacesFile != "" {
+		if _, err := os.Stat(c.PlacesFile); err != nil {
+			wrong.add("places_file: %v", err)
+		}
 	}
 }
 

@@ -51,6 +51,8 @@ type clientCreate struct {
 	IDTokenAlg   string   `name:"id-token-alg" help:"What its ID tokens are signed with: RS256, ES256 or EdDSA; RS256 when absent." default:"RS256" placeholder:"ALG"`
 	FormPost     bool     `help:"Allow response_mode=form_post."`
 	PKCEOptional bool     `name:"pkce-optional" help:"Do not demand PKCE: for OpenID Connect clients with a secret that cannot do it."`
+	PostLogout   []string `name:"post-logout-redirect" help:"Where people may be sent after they signed out, exactly as the app sends it; repeat the flag for more." sep:"none" placeholder:"URI"`
+	Backchannel  string   `name:"backchannel-logout-uri" help:"Where the app is told that a session ended (OpenID Connect Back-Channel Logout)." placeholder:"URI"`
 	Verified     bool     `help:"The platform vouches for this app: people are not warned of it."`
 }
 
@@ -59,7 +61,7 @@ func (c *clientCreate) do(ctx context.Context, ops operators) (report, error) {
 		ID: storage.ClientID(c.ID), Owner: storage.TenantID(c.Owner), Name: c.Name, URI: c.URI,
 		AuthMethod: storage.AuthMethod(c.Auth), GrantTypes: grantTypes(c.Grant), RedirectURIs: c.Redirect, Scopes: c.Scope,
 		FormPost: c.FormPost, PKCEOptional: c.PKCEOptional, ServiceTenant: storage.TenantID(c.Tenant),
-		IDTokenAlg: c.IDTokenAlg, Verified: c.Verified,
+		IDTokenAlg: c.IDTokenAlg, Verified: c.Verified, PostLogoutRedirectURIs: c.PostLogout, BackchannelLogoutURI: c.Backchannel,
 	})
 	return secretReport("client_id", out), err
 }

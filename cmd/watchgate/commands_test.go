@@ -66,8 +66,8 @@ func TestOperatorSetsUpATenantFromNothing(t *testing.T) {
 	tenant := rows(t, nil, with("tenant", "create", "acme", "--name", "Acme")...)[0]
 	con := rows(t, map[string]string{"WATCHGATE_CLIENT_SECRET": "s3cret"}, with("connection", "create", "acme", "--name", "Okta",
 		"--issuer", "https://acme.okta.example", "--client-id", "us", "--no-check")...)[0]
-	if o := call(t, nil, with("connection", "add-domain", "acme", con["id"], "acme.example")...); o.code != 0 {
-		t.Errorf("add-domain: %+v", o)
+	if o := call(t, nil, with("domain", "add", "--vouch", "acme", con["id"], "acme.example")...); o.code != 0 {
+		t.Errorf("domain add: %+v", o)
 	}
 	rs := rows(t, nil, with("resource-server", "create", "--id", "api", "--name", "API", "--audience", "https://api.example/",
 		"--scope", "monitor:read=See your monitors, and more")...)[0]

@@ -15,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/watchgate/watchgate/internal/limit"
+	"github.com/watchgate/watchgate/internal/mail"
 	"github.com/watchgate/watchgate/internal/seal"
 )
 
@@ -83,6 +84,20 @@ type Config struct {
 		GitHub bool `yaml:"github"`
 	} `yaml:"leaks"`
 
+	// Mail is how people are told things. Without a server nobody is told: sign-in by
+	// e-mailed links and invitations are off.
+	Mail mailConfig `yaml:"mail"`
+
+	// Support is whom people ask who cannot get in: an address or a sentence for
+	// refusal pages, where their organization has said nothing of its own.
+	Support string `yaml:"support"`
+	// PlacesFile is a MaxMind DB of cities (GeoLite2, DB-IP), by which a person's list
+	// of sessions says where an address is.
+	PlacesFile string `yaml:"places_file"`
+	// DNSServer is asked for the records that prove domains, as host:port; the
+	// system's resolver when empty.
+	DNSServer string `yaml:"dns_server"`
+
 	Introspection struct {
 		// CacheMiB bounds the memory for remembered answers; 0 remembers none.
 		CacheMiB int `yaml:"cache_mib"`
@@ -102,6 +117,7 @@ type Config struct {
 	// is Outbound.Deny, read.
 	databaseURL string
 	redis       redis.UniversalClient // nil: none
+	mailbox     *mail.Mailbox         // of a demonstration; nil elsewhere
 	secret      []byte
 	deny        []netip.Prefix
 	product     product
@@ -121,6 +137,7 @@ func defaults() Config {
 	c.Leaks.GitHub = true
 	c.Introspection.CacheMiB = 256
 	c.Introspection.PerSecond, c.Introspection.FailuresPerSecond = 100_000, 10
+	c.Mail.TLS = mailStartTLS
 	c.Log.Level = "info"
 	c.product = plainProduct()
 	return c
@@ -181,6 +198,7 @@ func parseConfig(file string, env func(string) string) (Config, problems, error)
 	c.anchor(filepath.Dir(file))
 	c.load(&wrong, env)
 	c.loadRedis(&wrong, env)
+	c.loadMail(&wrong, env)
 	c.loadProduct(&wrong)
 	c.check(&wrong)
 	return c, wrong, nil
@@ -190,7 +208,7 @@ func parseConfig(file string, env func(string) string) (Config, problems, error)
 func (c *Config) anchor(dir string) {
 	for _, p := range []*string{
 		&c.TLS.CertificateFile, &c.TLS.KeyFile, &c.Database.URLFile, &c.Database.DataDir, &c.SecretFile, &c.Outbound.CAFile,
-		&c.CatalogueFile, &c.Redis.URLFile,
+		&c.CatalogueFile, &c.Redis.URLFile, &c.Mail.PasswordFile, &c.PlacesFile,
 	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)

@@ -4,18 +4,26 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
+	"time"
 
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/storage"
 )
 
 type connectionCmd struct {
-	List         connectionList   `cmd:"" help:"List a tenant's identity providers."`
-	Create       connectionCreate `cmd:"" help:"Connect an OpenID provider to a tenant."`
-	Disable      connectionSwitch `cmd:"" help:"Stop a connection: sessions and tokens that came through it are dead at once."`
-	Enable       connectionSwitch `cmd:"" help:"Enable a disabled connection again."`
-	AddDomain    domainAdd        `cmd:"" help:"Send people with addresses of an e-mail domain to a connection."`
-	RemoveDomain domainRemove     `cmd:"" help:"Take an e-mail domain from a tenant."`
+	List          connectionList    `cmd:"" help:"List a tenant's identity providers."`
+	Show          connectionShow    `cmd:"" help:"Show one, with what its claims mean here."`
+	Presets       connectionPresets `cmd:"" help:"What to click at Okta, Entra ID, Auth0, Google or another provider, and what to paste there."`
+	Create        connectionCreate  `cmd:"" help:"Connect an identity provider to a tenant."`
+	Set           connectionSet     `cmd:"" help:"Change what a provider's claims mean: roles, and proof of a second factor."`
+	Doctor        connectionDoctor  `cmd:"" help:"Look at a provider without signing anybody in: discovery, keys, clock, scopes, client secret."`
+	Test          connectionTest    `cmd:"" help:"Try a sign-in that signs nobody in, and see which role the person would get."`
+	RotateSecret  secretRotate      `cmd:"" help:"Add the client secret that comes next; the old one works on until it is dropped."`
+	PromoteSecret secretPromote     `cmd:"" help:"Forget the old client secret after a rotation."`
+	Disable       connectionSwitch  `cmd:"" help:"Stop a connection: sessions and tokens that came through it are dead at once."`
+	Enable        connectionSwitch  `cmd:"" help:"Enable a disabled connection again."`
 }
 
 type connectionList struct {
@@ -25,56 +33,203 @@ type connectionList struct {
 
 func (c *connectionList) do(ctx context.Context, ops operators) (report, error) {
 	all, err := ops.directory.Connections(ctx, c.Tenant)
-	r := report{Columns: []string{"id", "name", "kind", "issuer", "client_id", "state"}}
+	r := report{Columns: []string{"id", "name", "kind", "preset", "issuer", "client_id", "secret ends", "state"}}
 	for _, con := range all {
-		r.Rows = append(r.Rows, []string{string(con.ID), con.Name, string(con.Kind), con.Issuer, con.ClientID, state(con.DisabledAt, "disabled")})
+		r.Rows = append(r.Rows, []string{
+			string(con.ID), con.Name, string(con.Kind), string(con.Preset), con.Issuer, con.ClientID, date(con.SecretExpiresAt), state(con.DisabledAt, "disabled"),
+		})
 	}
 	return r, err
 }
 
+// date is a day, or a dash.
+func date(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+type connectionShow struct {
+	target `json:"-"`
+	Tenant string `arg:"" help:"The tenant's slug or id."`
+	ID     string `arg:"" help:"The connection's id."`
+}
+
+func (c *connectionShow) do(ctx context.Context, ops operators) (report, error) {
+	con, err := ops.directory.Connection(ctx, c.Tenant, storage.ConnectionID(c.ID))
+	return connectionReport(con), err
+}
+
+// connectionReport is a connection, a line for each thing that is said of it.
+func connectionReport(con storage.Connection) report {
+	rules := make([]string, len(con.Settings.RoleRules))
+	for i, rule := range con.Settings.RoleRules {
+		rules[i] = rule.Value + "=" + string(rule.Role)
+	}
+	mfa := con.Settings.MFA
+	r := report{Columns: []string{"what", "value"}}
+	for _, line := range [][2]string{
+		{"id", string(con.ID)}, {"name", con.Name}, {"kind", string(con.Kind)}, {"preset", string(con.Preset)}, {"issuer", con.Issuer},
+		{"client_id", con.ClientID}, {"state", state(con.DisabledAt, "disabled")}, {"scopes", strings.Join(con.Scopes, " ")},
+		{"secret ends", date(con.SecretExpiresAt)}, {"second secret", yesNo(con.SealedNextSecret != nil)},
+		{"creates people", yesNo(con.CreateUsers)}, {"role of new people", string(con.DefaultRole)}, {"role claim", con.RoleClaim},
+		{"role rules", strings.Join(rules, " ")}, {"role without a rule", string(con.Settings.UnmappedRole)},
+		{"directories", strings.Join(con.Settings.DirectoryIDs, " ")}, {"organization", con.Settings.Organization},
+		{"domains", strings.Join(con.Settings.HostedDomains, " ")}, {"second factor by amr", strings.Join(mfa.AMR, " ")},
+		{"second factor by acr", strings.Join(mfa.ACR, " ")}, {"asked for as acr", strings.Join(mfa.AskFor, " ")},
+		{"second factor there", map[bool]string{true: "does not count", false: "counts"}[mfa.Ignore]},
+	} {
+		if line[1] != "" {
+			r.Rows = append(r.Rows, line[:])
+		}
+	}
+	return r
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// connectionID is an id that this program made.
+var connectionID = regexp.MustCompile(`^con_[0-9a-z]{26}$`)
+
 type connectionCreate struct {
-	target      `json:"-"`
-	Tenant      string   `arg:"" help:"The tenant's slug or id."`
-	Name        string   `required:"" help:"What the tenant calls its provider." placeholder:"NAME"`
-	Issuer      string   `required:"" help:"The provider's issuer, exactly as its discovery document says it." placeholder:"URL"`
-	ClientID    string   `required:"" help:"Our client id at the provider." placeholder:"ID"`
-	SecretFile  string   `json:"-" help:"A file with our client secret at the provider; or set WATCHGATE_CLIENT_SECRET." type:"existingfile" placeholder:"FILE"`
-	Scope       []string `help:"The scopes to ask the provider for; openid,profile,email when absent." placeholder:"SCOPE" default:"openid,profile,email"`
-	Algs        []string `help:"The algorithms of ID tokens to accept; RS256,ES256 when absent." placeholder:"ALG" default:"RS256,ES256"`
-	Role        string   `help:"The role of people who sign in for the first time: owner, admin, member or viewer; member when absent." placeholder:"ROLE" default:"member"`
-	RoleClaim   string   `help:"The claim that says a person's role at each sign-in, as role or https://acme.example/role: owner, admin, member or viewer, or a list with one of them. Where it says none of them, people keep the role they have; absent: no claim does." placeholder:"CLAIM"`
-	CreateUsers bool     `help:"Let a first sign-in create the person, which is the default." default:"true" negatable:""`
-	NoCheck     bool     `help:"Do not read the provider's discovery document first: for a provider that is not up yet."`
-	Secret      string   `kong:"-"`
+	target `json:"-"`
+	mapping
+	Tenant       string   `arg:"" help:"The tenant's slug or id."`
+	Name         string   `required:"" help:"What the tenant calls its provider." placeholder:"NAME"`
+	Preset       string   `help:"Whose product it is: okta, entra, auth0, google or oidc (any other); oidc when absent. 'watchgate connection presets' says what to click there." default:"oidc" placeholder:"PRESET"`
+	ID           string   `name:"id" help:"The id that 'watchgate connection presets' printed, which is in what you pasted at the provider; one is made when absent." placeholder:"ID"`
+	ClientID     string   `required:"" help:"Our client id at the provider." placeholder:"ID"`
+	SecretFile   string   `json:"-" help:"A file with our client secret at the provider; or set WATCHGATE_CLIENT_SECRET." type:"existingfile" placeholder:"FILE"`
+	SecretEnds   string   `help:"The day on which that secret ends, as 2027-03-14: the tenant's owners are told before." placeholder:"DAY"`
+	Issuer       string   `help:"oidc: the provider's issuer, exactly as its discovery document says it." placeholder:"URL"`
+	Domain       string   `help:"okta, auth0: the organization's domain there, as acme.okta.com." placeholder:"HOST"`
+	Server       string   `help:"okta: the id of a custom authorization server, as default; the organization's own when absent." placeholder:"ID"`
+	Directory    string   `help:"entra: the directory (tenant) ID." placeholder:"GUID"`
+	Organization string   `help:"auth0: the organization (org_...) that everybody has to sign in with." placeholder:"ID"`
+	HostedDomain []string `help:"google: the Workspace domains that may sign in." placeholder:"DOMAIN"`
+	Scope        []string `help:"The scopes to ask the provider for; openid,profile,email when absent." placeholder:"SCOPE"`
+	Algs         []string `help:"The algorithms of ID tokens to accept; RS256,ES256 when absent." placeholder:"ALG"`
+	CreateUsers  bool     `help:"Let a first sign-in create the person, which is the default." default:"true" negatable:""`
+	NoCheck      bool     `help:"Do not read the provider's discovery document first: for a provider that is not up yet."`
+	Off          bool     `help:"Leave it off: try it with 'watchgate connection test', then enable it."`
+	Secret       string   `kong:"-"`
 }
 
 // prepare reads the client secret where the operator is: the server that may run
 // the command cannot.
-func (c *connectionCreate) prepare(p *program) error {
-	c.Secret = p.env("WATCHGATE_CLIENT_SECRET")
-	if c.SecretFile != "" {
-		body, err := os.ReadFile(c.SecretFile)
-		if err != nil {
-			return fmt.Errorf("cannot read the client secret: %w", err)
-		}
-		c.Secret = strings.TrimSpace(string(body))
+func (c *connectionCreate) prepare(p *program) (err error) {
+	c.Secret, err = clientSecret(p, c.SecretFile)
+	return err
+}
+
+// clientSecret reads our secret at a provider from a file, or the environment.
+func clientSecret(p *program, file string) (string, error) {
+	if file == "" {
+		return p.env("WATCHGATE_CLIENT_SECRET"), nil
 	}
-	return nil
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the client secret: %w", err)
+	}
+	return strings.TrimSpace(string(body)), nil
 }
 
 func (c *connectionCreate) do(ctx context.Context, ops operators) (report, error) {
+	con, err := c.connection()
+	if err != nil {
+		return report{}, err
+	}
 	create := ops.directory.CreateConnection
-	if c.NoCheck {
+	switch {
+	case c.Off:
+		create = ops.directory.AddDisabledConnection
+	case c.NoCheck:
 		create = ops.directory.CreateUnseenConnection
 	}
-	con, err := create(ctx, c.Tenant, storage.Connection{
-		Kind: storage.OIDC, Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, Scopes: c.Scope, Algs: c.Algs,
-		CreateUsers: c.CreateUsers, DefaultRole: storage.Role(c.Role), RoleClaim: c.RoleClaim,
-	}, c.Secret)
+	t, err := ops.directory.Tenant(ctx, c.Tenant)
+	if err != nil {
+		return report{}, err
+	}
+	if con, err = create(ctx, c.Tenant, con, c.Secret); err != nil {
+		return report{}, err
+	}
 	r := report{Columns: []string{"id", "issuer"}, Rows: [][]string{{string(con.ID), con.Issuer}}}
-	r.Note = fmt.Sprintf("Register this redirect URI at the provider: the issuer of this server, then /login/callback/%s\n"+
-		"Then send people there: watchgate connection add-domain %s %s YOUR-DOMAIN", con.ID, c.Tenant, con.ID)
-	return r, err
+	r.Note = fmt.Sprintf("Register this redirect URI at the provider: %s/login/callback/%s\n", ops.issuer(), con.ID) +
+		signOutNote(ops.issuer(), t.ID, con) +
+		fmt.Sprintf("Try it:                 watchgate connection test %s %s\n"+
+			"Then send people there: watchgate domain add %s %s YOUR-DOMAIN", c.Tenant, con.ID, c.Tenant, con.ID)
+	return r, nil
+}
+
+// signOutNote is where a provider tells us of sign-outs.
+func signOutNote(issuer string, tenant storage.TenantID, con storage.Connection) string {
+	at := "/" + string(tenant) + "/" + string(con.ID)
+	note := "And, so that who signs out there is out here, its back-channel logout URI: " + issuer + "/login/backchannel" + at + "\n"
+	if con.Preset == storage.PresetOkta {
+		note += "For Okta's Universal Logout: " + issuer + "/login/revocation" + at + "\n"
+	}
+	return note
+}
+
+// fields are the answers that the preset asks for.
+func (c *connectionCreate) fields() map[string]string {
+	all := map[string]string{
+		provider.FieldIssuer: c.Issuer, provider.FieldDomain: c.Domain, provider.FieldServer: c.Server,
+		provider.FieldDirectory: c.Directory, provider.FieldOrganization: c.Organization,
+		provider.FieldDomains: strings.Join(c.HostedDomain, " "), provider.FieldClientID: c.ClientID,
+		provider.FieldClientSecret: c.Secret, provider.FieldSecretEnds: c.SecretEnds,
+	}
+	for name, v := range all {
+		if v == "" {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// connection is what follows from the flags, or everything that is wrong with them.
+func (c *connectionCreate) connection() (storage.Connection, error) {
+	preset, err := presetNamed(c.Preset)
+	if err != nil {
+		return storage.Connection{}, err
+	}
+	if c.ID != "" && !connectionID.MatchString(c.ID) {
+		return storage.Connection{}, fmt.Errorf("--id %q is none that 'watchgate connection presets' prints", c.ID)
+	}
+	con, wrong := preset.Build(c.fields())
+	if len(wrong) > 0 {
+		lines := make([]string, len(wrong))
+		for i, w := range wrong {
+			lines[i] = "--" + flagOf(w.Field) + ": " + w.Text
+		}
+		return con, fmt.Errorf("%s", strings.Join(lines, "\n"))
+	}
+	con.ID, con.Name, con.CreateUsers = storage.ConnectionID(c.ID), c.Name, c.CreateUsers
+	if len(c.Scope) > 0 {
+		con.Scopes = c.Scope
+	}
+	if len(c.Algs) > 0 {
+		con.Algs = c.Algs
+	}
+	return con, c.mapping.apply(&con)
+}
+
+// flagOf is the flag by which a preset's field is given here.
+func flagOf(field string) string {
+	named := map[string]string{
+		provider.FieldServer: "server", provider.FieldDirectory: "directory", provider.FieldDomains: "hosted-domain",
+		provider.FieldClientSecret: "secret-file (or WATCHGATE_CLIENT_SECRET)", provider.FieldSecretEnds: "secret-ends",
+	}
+	if flag, ok := named[field]; ok {
+		return flag
+	}
+	return strings.ReplaceAll(field, "_", "-")
 }
 
 type connectionSwitch struct {
@@ -90,26 +245,4 @@ func (c *connectionSwitch) do(ctx context.Context, ops operators) (report, error
 		return said("The connection %s is enabled.", c.ID), err
 	}
 	return said("The connection %s is disabled: what was signed in through it is dead.", c.ID), err
-}
-
-type domainAdd struct {
-	target     `json:"-"`
-	Tenant     string `arg:"" help:"The tenant's slug or id."`
-	Connection string `arg:"" help:"The connection's id."`
-	Domain     string `arg:"" help:"An e-mail domain that you know to be the tenant's."`
-}
-
-func (c *domainAdd) do(ctx context.Context, ops operators) (report, error) {
-	return said("People with addresses at %s sign in through %s.", strings.ToLower(c.Domain), c.Connection),
-		ops.directory.AddDomain(ctx, c.Tenant, c.Domain, storage.ConnectionID(c.Connection))
-}
-
-type domainRemove struct {
-	target `json:"-"`
-	Tenant string `arg:"" help:"The tenant's slug or id."`
-	Domain string `arg:"" help:"The e-mail domain."`
-}
-
-func (c *domainRemove) do(ctx context.Context, ops operators) (report, error) {
-	return said("The domain %s is nobody's.", strings.ToLower(c.Domain)), ops.directory.RemoveDomain(ctx, c.Tenant, c.Domain)
 }

@@ -17,8 +17,12 @@ import (
 
 	"github.com/watchgate/watchgate/apikey"
 	"github.com/watchgate/watchgate/authz"
+	"github.com/watchgate/watchgate/idp"
+	"github.com/watchgate/watchgate/idp/backchannel"
 	"github.com/watchgate/watchgate/internal/directory"
+	"github.com/watchgate/watchgate/internal/domains"
 	"github.com/watchgate/watchgate/internal/limit"
+	"github.com/watchgate/watchgate/internal/mail"
 	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/internal/signer"
@@ -42,10 +46,16 @@ type deployment struct {
 	keySigner *signer.Signer
 	keyLimits *limit.Limiter
 	asked     *introspect.Server
+	people    *idp.Server
 	// stopping is closed when a server is told to stop.
 	stopping chan struct{}
 	dir      *directory.Directory
-	lock     *os.File // of the data folder; nil on PostgreSQL
+	claims   *domains.Claims
+	mail     *mail.Box // nil where there is nothing to send mails with
+	connect  func() (idp.Connect, error)
+	// logouts tells apps of sessions that are over, in a server.
+	logouts *backchannel.Worker
+	lock    *os.File // of the data folder; nil on PostgreSQL
 	// outbound makes the client for everything that goes out, once.
 	outbound func() (*outbound.Client, error)
 
@@ -60,6 +70,7 @@ type deployment struct {
 // folder's lock, so that one process at a time has it.
 func openDeployment(ctx context.Context, cfg Config, log *slog.Logger) (*deployment, error) {
 	d := &deployment{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), stopping: make(chan struct{}), outbound: sync.OnceValues(cfg.outboundClient)}
+	d.connect = sync.OnceValues(d.newConnect)
 	if err := d.open(ctx); err != nil {
 		d.close()
 		return nil, err
@@ -103,9 +114,15 @@ func (d *deployment) open(ctx context.Context) error {
 	if err != nil {
 		return explainKeys(err)
 	}
+	if err := d.openMail(); err != nil {
+		return err
+	}
 	d.dir = directory.New(directory.Config{
-		Store: d.store, Sealer: d.sealer, RedirectURI: authz.ValidRedirectURI, Discoverer: discovery{d},
-		InsecureIssuers: d.cfg.Outbound.AllowLoopbackHTTP, Now: now,
+		Store: d.store, Issuer: d.cfg.Issuer, Sealer: d.sealer, RedirectURI: authz.ValidRedirectURI, Discoverer: discovery{d},
+		InsecureIssuers: d.cfg.Outbound.AllowLoopbackHTTP, Now: now, Post: d.post(),
+	})
+	d.claims = domains.New(domains.Config{
+		Opener: d.store, Chores: d.store, Lookup: domains.Resolver(d.cfg.DNSServer), Teller: d.dir, Now: now, Log: d.log,
 	})
 	return nil
 }
@@ -132,7 +149,9 @@ func (c Config) outboundClient() (*outbound.Client, error) {
 }
 
 func (d *deployment) operators() operators {
-	return operators{directory: d.dir, signer: d.signer, keys: d.store}
+	return operators{
+		directory: d.dir, domains: d.claims, signer: d.signer, keys: d.store, store: d.store, examine: d.examine, publicURL: d.cfg.Issuer,
+	}
 }
 
 // close ends what open began, the lock last.

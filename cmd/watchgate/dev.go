@@ -9,6 +9,7 @@ import (
 
 	"github.com/watchgate/watchgate/examples/monitorapi"
 	"github.com/watchgate/watchgate/idp/devidp"
+	"github.com/watchgate/watchgate/internal/mail"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/introspect/guard"
 	"github.com/watchgate/watchgate/storage/sqlstore"
@@ -76,9 +77,13 @@ func (c *devCmd) config() (Config, error) {
 		return cfg, err
 	}
 	cfg.Issuer = c.urls().issuer
+	cfg.mailbox = mail.NewMailbox(keptMails)
 	cfg.product, err = namedProduct(c.Product)
 	return cfg, err
 }
+
+// keptMails is how many of the last mails a demonstration shows at /dev/mail.
+const keptMails = 100
 
 func (c *devCmd) openLog() (*os.File, error) {
 	name := c.LogFile

@@ -23,7 +23,9 @@ Watchgate is running, with a demonstration around it.
 
   server    %[1]s
   metadata  %[1]s/.well-known/openid-configuration
-  API keys  %[1]s/v1/docs   how they are managed
+  account   %[1]s/account   sessions, second factors and apps of who is signed in
+  mail      %[1]s/dev/mail   what people are sent
+  API       %[1]s/v1/docs   keys, people, sign-in: how they are managed
   demo API  %[3]s/t/acme/%[8]s   wants an access token or an API key
   provider  %[2]s   the demo's people sign in here, sent by the server
   operator  %[4]s/metrics   /healthz   /readyz

@@ -31,6 +31,9 @@ type cli struct {
 	Tenant         tenantCmd         `cmd:"" help:"Tenants: list, show, create, suspend and resume them, and tighten what holds for their people."`
 	Client         clientCmd         `cmd:"" help:"Apps and machines (OAuth clients): list, create, disable and enable them, and rotate their secrets."`
 	Connection     connectionCmd     `cmd:"" help:"A tenant's identity providers and e-mail domains."`
+	Domain         domainCmd         `cmd:"" help:"E-mail domains: whose people sign in where."`
+	User           userCmd           `cmd:"" help:"A tenant's people: roles, invitations, second factors, who is shut out."`
+	Session        sessionCmd        `cmd:"" help:"Who is signed in to a tenant."`
 	ResourceServer resourceServerCmd `cmd:"" help:"APIs that ask whether a credential is good (OAuth resource servers)."`
 	Key            keyCmd            `cmd:"" help:"API keys of a server that runs elsewhere: create, list, rotate and revoke them, after a sign-in with the browser."`
 	Scan           scanCmd           `cmd:"" help:"Find API keys and tokens in files, folders and standard input, offline; fails when there are any."`

@@ -9,6 +9,7 @@ import (
 	"github.com/watchgate/watchgate/apikey"
 	"github.com/watchgate/watchgate/apikey/keyapi"
 	"github.com/watchgate/watchgate/apikey/leak"
+	"github.com/watchgate/watchgate/idp/orgapi"
 	"github.com/watchgate/watchgate/internal/directory"
 	"github.com/watchgate/watchgate/internal/manage"
 	"github.com/watchgate/watchgate/internal/signer"
@@ -36,7 +37,7 @@ func (d *deployment) newKeys(ctx context.Context) (*apikey.Keys, error) {
 	cfg := apikey.Config{
 		Store: d.store, Profiles: d.cfg.product.profiles, Catalogue: d.cfg.product.catalogue, Sealer: d.sealer, Now: now,
 		Issuer: d.cfg.Issuer, Log: d.log, Poster: out.HTTP(maxWebhookBody, 0), Registerer: d.metrics,
-		LoopbackWebhooks: d.cfg.Outbound.AllowLoopbackHTTP,
+		LoopbackWebhooks: d.cfg.Outbound.AllowLoopbackHTTP, Teller: d.dir,
 	}
 	if d.cfg.product.signs() {
 		d.keySigner, err = signer.New(ctx, signer.Config{Keys: d.store, Sealer: d.sealer, Now: now, Log: d.log, Use: storage.SignAPIKeys})
@@ -62,7 +63,7 @@ func (p product) signs() bool {
 func (d *deployment) mountManagement(mux *web.Mux, asked *introspect.Server) error {
 	auth := ownCalls{asked}
 	frame := manage.New(mux, manage.Config{
-		Issuer: d.cfg.Issuer, Version: version, Auth: auth, Opener: d.store, Sealer: d.sealer, Now: now, Log: d.log,
+		Issuer: d.cfg.Issuer, Version: version, Auth: auth, Opener: d.store, Tenants: d.store, Sealer: d.sealer, Now: now, Log: d.log,
 		Codes:  manage.Codes(d.cfg.product.errors),
 		Scopes: sentences(d.cfg.product.ownScopes()), Done: d.stopping,
 	})
@@ -71,6 +72,13 @@ func (d *deployment) mountManagement(mux *web.Mux, asked *introspect.Server) err
 		cfg.Watch = watch{d.node}
 	}
 	keyapi.New(frame, cfg)
+	connect, err := d.connect()
+	if err != nil {
+		return err
+	}
+	orgapi.New(frame, orgapi.Config{
+		Issuer: d.cfg.Issuer, Directory: d.dir, Domains: d.claims, Store: d.store, Connect: connect, Keys: d.sealer, Now: now,
+	})
 	return d.mountLeaks(mux)
 }
 
@@ -127,11 +135,13 @@ func holderOf(t *storage.LiveToken, scopes []string) manage.Principal {
 	p := manage.Principal{
 		Tenant: t.Life.TenantID, TenantSlug: t.Life.TenantSlug, User: t.User, Role: t.UserInfo.Role, Client: t.Client,
 		Expires: t.ExpiresAt, Scopes: scopes, AuthTime: t.Auth.AuthTime, AMR: t.Auth.AMR, ACR: t.Auth.ACR,
+		Level: t.Auth.Level, MFATime: t.Auth.MFATime,
 	}
 	if t.Life.Key == "" {
 		return p
 	}
 	p.Key, p.AuthTime, p.AMR, p.ACR = t.Life.Key, time.Time{}, nil, ""
+	p.Level, p.MFATime = storage.LevelNone, time.Time{}
 	if end := t.Life.KeyExpiresAt; !end.IsZero() && end.Before(p.Expires) {
 		p.Expires = end
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/user"
@@ -9,7 +10,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/internal/directory"
+	"github.com/watchgate/watchgate/internal/domains"
 	"github.com/watchgate/watchgate/internal/signer"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -27,9 +30,18 @@ func (t target) deployment() target { return t }
 // operators are the rooms through which commands act.
 type operators struct {
 	directory *directory.Directory
+	domains   *domains.Claims
 	signer    *signer.Signer
 	keys      storage.SigningKeys
+	store     storage.TenantOpener
+	// examine looks at a connection's provider.
+	examine func(ctx context.Context, t storage.TenantID, c storage.Connection) ([]idp.Finding, error)
+	// publicURL is the issuer; a command beside a data folder may not know it.
+	publicURL string
 }
+
+// issuer is the deployment's URL in what people read.
+func (o operators) issuer() string { return cmp.Or(o.publicURL, "ISSUER") }
 
 // operation is an operator's command. It can be marshalled, so that it runs in
 // the server that holds the database when there is one.
@@ -72,8 +84,28 @@ var operations = map[string]func() operation{
 	"connection create":             func() operation { return &connectionCreate{} },
 	"connection disable":            func() operation { return &connectionSwitch{} },
 	"connection enable":             func() operation { return &connectionSwitch{on: true} },
-	"connection add-domain":         func() operation { return &domainAdd{} },
-	"connection remove-domain":      func() operation { return &domainRemove{} },
+	"connection show":               func() operation { return &connectionShow{} },
+	"connection presets":            func() operation { return &connectionPresets{} },
+	"connection set":                func() operation { return &connectionSet{} },
+	"connection doctor":             func() operation { return &connectionDoctor{} },
+	"connection test":               func() operation { return &connectionTest{} },
+	"connection rotate-secret":      func() operation { return &secretRotate{} },
+	"connection promote-secret":     func() operation { return &secretPromote{} },
+	"domain list":                   func() operation { return &domainList{} },
+	"domain add":                    func() operation { return &domainAdd{} },
+	"domain verify":                 func() operation { return &domainVerify{} },
+	"domain set":                    func() operation { return &domainSet{} },
+	"domain remove":                 func() operation { return &domainRemove{} },
+	"user list":                     func() operation { return &userList{} },
+	"user invite":                   func() operation { return &userInvite{} },
+	"user set-role":                 func() operation { return &userRole{} },
+	"user disable":                  func() operation { return &userSwitch{} },
+	"user enable":                   func() operation { return &userSwitch{on: true} },
+	"user sign-out":                 func() operation { return &userOut{} },
+	"user reset-factors":            func() operation { return &userReset{} },
+	"session list":                  func() operation { return &sessionList{} },
+	"session end":                   func() operation { return &sessionEnd{} },
+	"tenant break-glass":            func() operation { return &tenantBreakGlass{} },
 	"resource-server list":          func() operation { return &resourceServerList{} },
 	"resource-server create":        func() operation { return &resourceServerCreate{} },
 	"resource-server disable":       func() operation { return &resourceServerSwitch{} },

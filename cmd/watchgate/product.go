@@ -87,7 +87,7 @@ func (c *Config) loadProduct(wrong *problems) {
 func (p product) ownScopes() []storage.Scope {
 	var own []storage.Scope
 	for _, s := range p.catalogue.Scopes() {
-		if s.Name == catalogue.ScopeKeysRead || s.Name == catalogue.ScopeKeysWrite {
+		if catalogue.Own(s.Name) {
 			own = append(own, s)
 		}
 	}
@@ -98,7 +98,7 @@ func (p product) ownScopes() []storage.Scope {
 func (p product) apiScopes() []storage.Scope {
 	var own []storage.Scope
 	for _, s := range p.catalogue.Scopes() {
-		if s.Name != catalogue.ScopeKeysRead && s.Name != catalogue.ScopeKeysWrite {
+		if !catalogue.Own(s.Name) {
 			own = append(own, s)
 		}
 	}
@@ -138,7 +138,7 @@ func namedProduct(name string) (product, error) {
 func (p product) demoResources() []monitorapi.Resource {
 	var out []monitorapi.Resource
 	for _, r := range p.catalogue.Resources() {
-		if r.Name == "api-keys" {
+		if r.Name == "api-keys" || r.Name == "organization" {
 			continue
 		}
 		actions := map[string]string{}

@@ -66,8 +66,11 @@ func (d *deployment) run(ctx context.Context, servers ...web.Listening) error {
 	context.AfterFunc(ctx, func() { close(d.stopping) })
 	g.Go(func() error { return d.asked.Run(ctx) })
 	g.Go(func() error { return d.tendKeys(ctx) })
+	g.Go(func() error { return d.sendMails(ctx) })
+	g.Go(func() error { return d.tellApps(ctx) })
 	g.Go(func() error {
 		defer d.log.Info("stopped serving")
+		defer d.people.Wait()
 		return web.Run(ctx, grace, servers...)
 	})
 	g.Go(func() error { return d.upkeep(ctx) })

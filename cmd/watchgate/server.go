@@ -14,9 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/watchgate/watchgate/authz"
-	"github.com/watchgate/watchgate/idp"
-	"github.com/watchgate/watchgate/idp/oidcconn"
-	"github.com/watchgate/watchgate/internal/flow"
 	"github.com/watchgate/watchgate/internal/limit"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/web"
@@ -48,23 +45,33 @@ func build(ctx context.Context, d *deployment) (handlers, error) {
 		Log: d.log, Now: now, Monotonic: func() time.Duration { return time.Since(began) }, Hosts: hostsOf(u), TrustedProxies: d.cfg.TrustedProxies,
 		HTTPS: u.Scheme == "https", ErrorPage: errorPage(d.cfg.Issuer), Registerer: d.metrics, LogQuick: d.cfg.Introspection.LogEach,
 	})
-	people, err := newSignIn(d)
+	people, factors, err := newSignIn(d)
 	if err != nil {
 		return handlers{}, err
 	}
+	d.people = people
 	if d.keys, err = d.newKeys(ctx); err != nil {
 		return handlers{}, err
 	}
 	d.keyLimits = limit.New(limit.Config{Now: now, Redis: d.cfg.redis, Log: d.log, Registerer: d.metrics})
 	engine, err := authz.New(authz.Config{
 		Issuer: d.cfg.Issuer, Store: d.store, Signer: d.signer, SignIn: people,
-		SuccessorKey: d.sealer.Key("refresh-successor"), Now: now, Keys: d.keys, Catalogue: d.cfg.product.catalogue, KeyLimits: d.keyLimits,
+		Rules: d.rules(), SuccessorKey: d.sealer.Key("refresh-successor"), Now: now, Keys: d.keys, Catalogue: d.cfg.product.catalogue, KeyLimits: d.keyLimits,
 	})
 	if err != nil {
 		return handlers{}, fmt.Errorf("cannot start the protocol engine: %w", err)
 	}
 	people.SetAuthorizer(engine)
+	if err := d.tellOfSignOuts(people); err != nil {
+		return handlers{}, err
+	}
 	people.Mount(mux)
+	if err := d.mountAccount(mux, people, factors); err != nil {
+		return handlers{}, err
+	}
+	if d.cfg.mailbox != nil {
+		d.cfg.mailbox.Mount(mux)
+	}
 	engine.Mount(mux)
 	d.asked = newIntrospection(d)
 	d.asked.Mount(mux)
@@ -95,28 +102,6 @@ func newIntrospection(d *deployment) *introspect.Server {
 		Keys: d.keys, Catalogue: d.cfg.product.catalogue,
 		KeyLimits: d.keyLimits,
 	})
-}
-
-// maxUpstreamBody bounds one answer of an identity provider, in bytes (NW-06).
-const maxUpstreamBody = 256 << 10
-
-// newSignIn wires the sign-in over its connectors.
-func newSignIn(d *deployment) (*idp.Server, error) {
-	out, err := d.outbound()
-	if err != nil {
-		return nil, err
-	}
-	connect := oidcconn.Connect(oidcconn.Config{
-		Client: out.HTTP(maxUpstreamBody, 0), Opener: d.sealer, Now: now, AllowLoopbackHTTP: d.cfg.Outbound.AllowLoopbackHTTP,
-	})
-	people, err := idp.New(idp.Config{
-		Base: d.cfg.Issuer, Store: d.store, Connect: connect, Now: now,
-		Steps: flow.New(d.sealer.Key("login-flow")), CookieKey: d.sealer.Key("cookie"),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot start the sign-in: %w", err)
-	}
-	return people, nil
 }
 
 // hostsOf are the Host values that requests may carry: the issuer's, and on

@@ -16,7 +16,9 @@ type tenantCmd struct {
 	Create  tenantCreate  `cmd:"" help:"Add a tenant."`
 	Suspend tenantSuspend `cmd:"" help:"Stop everything of a tenant at once: sign-ins, sessions, tokens."`
 	Resume  tenantResume  `cmd:"" help:"Undo a suspension. Access tokens issued before stay dead."`
-	Policy  tenantPolicy  `cmd:"" help:"Tighten what holds for a tenant's people: sessions, which apps they may use, and what is done with leaked API keys."`
+	Policy  tenantPolicy  `cmd:"" help:"Set what holds for a tenant's people: sessions, second factors, which apps they may use, what is done with leaked API keys."`
+
+	BreakGlass tenantBreakGlass `cmd:"" help:"Let a tenant's owners in by their passkeys for a while, when their identity provider is down."`
 }
 
 type tenantList struct {
@@ -84,6 +86,12 @@ type tenantPolicy struct {
 
 	QuarantineLeakedKeys bool `help:"Put an API key that was seen in public out of use until one of its people decides." xor:"leaked"`
 	RevokeLeakedKeys     bool `help:"Revoke an API key that was seen in public, which is the default." xor:"leaked"`
+
+	RequireLevel          *string        `help:"What everybody has to prove to sign in: none, mfa (two factors) or phr (one of them resistant to phishing); none is the default." placeholder:"LEVEL"`
+	CredentialsWithoutMFA *bool          `name:"credentials-without-mfa" help:"Let people make API keys and connect providers without having proved a second factor." negatable:""`
+	CredentialMFAAge      *time.Duration `name:"credential-mfa-age" help:"How old that proof may be: from 1m to 24h; 1h is the default." placeholder:"TIME"`
+	SignOutEverything     *bool          `help:"End what apps may do for a person while they are away, too, when they sign out." negatable:""`
+	Contact               *string        `help:"Whom people ask who cannot get in: an address or a sentence, in up to 200 bytes." placeholder:"TEXT"`
 }
 
 func (c *tenantPolicy) do(ctx context.Context, ops operators) (report, error) {
@@ -94,8 +102,37 @@ func (c *tenantPolicy) do(ctx context.Context, ops operators) (report, error) {
 	for _, id := range c.OnlyClients {
 		change.OnlyClients = append(change.OnlyClients, storage.ClientID(id))
 	}
+	c.secondFactors(&change)
 	t, err := ops.directory.SetTenantPolicy(ctx, c.Tenant, change)
 	return policyRow(t), err
+}
+
+// secondFactors adds what was said of them.
+func (c *tenantPolicy) secondFactors(change *directory.PolicyChange) {
+	if c.RequireLevel != nil {
+		level := storage.Level(strings.TrimPrefix(*c.RequireLevel, "none"))
+		change.RequireLevel = &level
+	}
+	change.CredentialsWithoutMFA, change.CredentialMFAAge = c.CredentialsWithoutMFA, c.CredentialMFAAge
+	change.SignOutEverything, change.Contact = c.SignOutEverything, c.Contact
+}
+
+type tenantBreakGlass struct {
+	target `json:"-"`
+	Tenant string        `arg:"" help:"The tenant's slug or id."`
+	For    time.Duration `help:"For how long: at most 24h; 4h when absent." default:"4h" placeholder:"TIME"`
+	Reason string        `help:"Why, for the audit trail." placeholder:"TEXT"`
+	Close  bool          `help:"Close it again."`
+}
+
+func (c *tenantBreakGlass) do(ctx context.Context, ops operators) (report, error) {
+	if c.Close {
+		t, err := ops.directory.CloseBreakGlass(ctx, c.Tenant)
+		return said("The owners of %s sign in as everybody does.", t.Slug), err
+	}
+	t, err := ops.directory.OpenBreakGlass(ctx, c.Tenant, c.For, c.Reason)
+	return said("Until %s the owners of %s may sign in by passkey at %s/login/break-glass. Each such sign-in is told to all owners.",
+		t.Policy.BreakGlassUntil.Format(time.RFC3339), t.Slug, ops.issuer()), err
 }
 
 // policyRow is a tenant with what holds for its people.
@@ -113,13 +150,22 @@ func policyRow(t storage.Tenant) report {
 		leaked = "quarantined"
 	}
 	return report{
-		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps", "leaked keys"},
+		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps", "leaked keys", "second factor", "credentials"},
 		Rows: [][]string{{
 			t.Slug, string(t.ID), t.Name, state(t.SuspendedAt, "suspended"), t.SuspendReason,
 			cmp.Or(t.Policy.SessionLifetime, directory.MaxSessionLifetime).String(),
 			cmp.Or(t.Policy.SessionIdle, directory.MaxSessionIdle).String(), apps, leaked,
+			cmp.Or(string(t.Policy.RequireLevel), "none"), credentialRule(t.Policy),
 		}},
 	}
+}
+
+// credentialRule is what the policy asks of whoever issues credentials.
+func credentialRule(p storage.TenantPolicy) string {
+	if p.CredentialsWithoutMFA {
+		return "as everything else"
+	}
+	return "second factor in the last " + cmp.Or(p.CredentialMFAAge, storage.DefaultCredentialMFAAge).String()
 }
 
 func tenantRow(t storage.Tenant) report {

@@ -36,6 +36,8 @@ func (d *deployment) upkeep(ctx context.Context) error {
 			d.attempt(ctx, "prepare", func(ctx context.Context) error { return d.store.Prepare(ctx, now()) })
 			d.attempt(ctx, "sweep", d.sweep)
 			d.attempt(ctx, "master secret", d.reseal)
+			d.attempt(ctx, "domains", func(ctx context.Context) error { _, err := d.claims.Tick(ctx); return err })
+			d.attempt(ctx, "client secrets", func(ctx context.Context) error { _, err := d.dir.ExpiringSecrets(ctx); return err })
 		}
 	}
 }
