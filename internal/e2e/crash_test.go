@@ -22,6 +22,7 @@ import (
 const workers = 4
 
 func TestKillUnderLoadLosesNothingOnSQLite(t *testing.T) {
+	t.Parallel()
 	c := newCrash(t, newSite(t, onSQLite(t)))
 	for range 50 {
 		c.round(t, func() {})
@@ -30,6 +31,7 @@ func TestKillUnderLoadLosesNothingOnSQLite(t *testing.T) {
 }
 
 func TestKillUnderLoadLosesNothingOnPostgreSQL(t *testing.T) {
+	t.Parallel()
 	server := pgtest.New(t, pgtest.Options{Durable: true})
 	c := newCrash(t, newSite(t, databaseOn(t, server)))
 	for round := range 10 {

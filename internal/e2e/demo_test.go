@@ -67,6 +67,7 @@ func (b tab) look(name string, words ...string) {
 }
 
 func TestDemoInABrowser(t *testing.T) {
+	t.Parallel()
 	dev := startDev(t, t.TempDir(), 0)
 	b := tab{browsertest.New(t), t}
 	browsertest.Strict(b, t)

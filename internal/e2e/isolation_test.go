@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/process"
@@ -45,6 +46,7 @@ type tenants struct {
 	both  map[string]*party
 
 	before map[string]string // the state after the last refusal, see checkBad
+	names  []string          // of all tables
 }
 
 func newTenants(t *testing.T) *tenants {
@@ -134,19 +136,37 @@ func comparable(a answer) map[string]any {
 var passing = []string{"audit_events", "changes", "nodes"}
 
 // state is every row of every table but those, and but the tables that are named.
+// It is read in one question: it is asked for thousands of times.
 func (w *tenants) state(t *testing.T, but ...string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, table := range w.column(t, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'p') AND NOT c.relispartition`) {
+	var whole []string
+	for _, table := range w.tables(t) {
 		if !slices.Contains(passing, table) && !slices.Contains(but, table) {
-			out[table] = strings.Join(w.column(t, `SELECT t::text FROM `+pgx.Identifier{table}.Sanitize()+` t ORDER BY 1`), "\n")
+			name := pgx.Identifier{table}.Sanitize()
+			whole = append(whole, `SELECT '`+table+`', (SELECT coalesce(string_agg(t::text, E'\n' ORDER BY t::text), '') FROM `+name+` t)`)
 		}
 	}
+	rows := must[pgx.Rows](t)(w.above.Query(t.Context(), strings.Join(whole, " UNION ALL ")))
+	var table, text string
+	must[pgconn.CommandTag](t)(pgx.ForEachRow(rows, []any{&table, &text}, func() error {
+		out[table] = text
+		return nil
+	}))
 	if len(out) < 10 || out["access_tokens"] == "" || out["sessions"] == "" {
 		t.Fatalf("%d tables are seen, tokens and sessions not among them", len(out))
 	}
 	return out
+}
+
+// tables are the names of all tables, which nothing makes while a test runs.
+func (w *tenants) tables(t *testing.T) []string {
+	t.Helper()
+	if w.names == nil {
+		w.names = w.column(t, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'p') AND NOT c.relispartition`)
+	}
+	return w.names
 }
 
 // successes are the audit events of what happened, refusals left out.
@@ -304,10 +324,17 @@ func (w *tenants) commands(t *testing.T, x, y *party) {
 		object, missing string
 		args            func(object string) []string
 	}{
-		"disable":       {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "disable", x.slug, o} }},
-		"enable":        {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "enable", x.slug, o} }},
-		"add-domain":    {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "add-domain", x.slug, o, "new.test"} }},
-		"remove-domain": {y.domain, "nobody.test", func(o string) []string { return []string{"connection", "remove-domain", x.slug, o} }},
+		"disable":        {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "disable", x.slug, o} }},
+		"enable":         {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "enable", x.slug, o} }},
+		"show":           {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "show", x.slug, o} }},
+		"set":            {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "set", "--role", "owner", x.slug, o} }},
+		"doctor":         {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "doctor", x.slug, o} }},
+		"test":           {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "test", x.slug, o} }},
+		"promote-secret": {y.connection, "con_nobody", func(o string) []string { return []string{"connection", "promote-secret", x.slug, o} }},
+		"domain verify":  {y.domain, "nobody.test", func(o string) []string { return []string{"domain", "verify", x.slug, o} }},
+		"domain set":     {y.domain, "nobody.test", func(o string) []string { return []string{"domain", "set", "--sso-required", x.slug, o} }},
+		"domain add":     {y.connection, "con_nobody", func(o string) []string { return []string{"domain", "add", "--vouch", x.slug, o, "new.test"} }},
+		"domain remove":  {y.domain, "nobody.test", func(o string) []string { return []string{"domain", "remove", x.slug, o} }},
 	} {
 		state := w.state(t)
 		foreign, missing := say(c.object, c.args(c.object)...), say(c.missing, c.args(c.missing)...)
@@ -319,7 +346,7 @@ func (w *tenants) commands(t *testing.T, x, y *party) {
 		}
 	}
 	state := w.state(t)
-	say("", "connection", "add-domain", x.slug, x.connection, y.domain)
+	say("", "domain", "add", "--vouch", x.slug, x.connection, y.domain)
 	if d := cmp.Diff(state, w.state(t)); d != "" {
 		t.Errorf("taking the other tenant's domain changed something:\n%s", d)
 	}

@@ -46,7 +46,7 @@ func TestHistoriesThatBreakThePromiseAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			history := append(append([]porcupine.Operation{issue}, c.kills...), c.answers...)
-			if got := porcupine.CheckOperationsTimeout(promise, history, patience); got != c.want {
+			if got := check(promise, history); got != c.want {
 				t.Errorf("the checker says %s", got)
 			}
 		})

@@ -330,22 +330,24 @@ type company struct {
 func (p *product) newCompany(t *testing.T, domain string) *company {
 	t.Helper()
 	c := &company{Provider: optest.New(t, time.Now), product: p, domain: domain}
+	c.Secrets = []string{"secret-of-the-company"}
 	plain := httptest.NewServer(c.Provider)
 	t.Cleanup(plain.Close)
 	c.Issuer = plain.URL
 	file := filepath.Join(t.TempDir(), "client-secret")
-	noError(t, os.WriteFile(file, []byte(optest.ClientSecret+"\n"), 0o600))
+	noError(t, os.WriteFile(file, []byte(c.Secrets[0]+"\n"), 0o600))
 	id := p.operate(t, "connection", "create", "acme", "--name", "Company", "--issuer", c.Issuer, "--client-id", optest.ClientID,
 		"--secret-file", file, "--role", "viewer", "--role-claim", "role")["id"]
-	p.operate(t, "connection", "add-domain", "acme", id, domain)
+	p.operate(t, "domain", "add", "--vouch", "acme", id, domain)
 	return c
 }
 
-// person signs somebody of the company in and returns their access token.
+// person signs somebody of the company in with a second factor and returns their access
+// token.
 func (c *company) person(t *testing.T, name string, role storage.Role, verified bool, scopes ...string) string {
 	t.Helper()
 	login := name + "@" + c.domain
-	c.Person = fields{"sub": name, "name": name, "email": login, "email_verified": verified, "role": string(role)}
+	c.Person = fields{"sub": name, "name": name, "email": login, "email_verified": verified, "role": string(role), "amr": []string{"pwd", "otp"}}
 	return c.product.signIn(t, login, "", scopes...).Access
 }
 

@@ -10,6 +10,7 @@ import (
 // has it of itself.
 func TestProductWhoseKeysWantASecondFactor(t *testing.T) {
 	p := startProduct(t, profileWith(t, "uptime", "prefix: uptime_\n", "prefix: uptime_\n      mfa: true\n"))
+	p.operate(t, "tenant", "policy", "acme", "--credentials-without-mfa") // what refuses is the profile
 	body := fields{"name": "guarded", "scopes": []string{"monitors:read", "api-keys:write"}}
 	weak, strong := p.personWithoutMFA(t, alice), p.person(t, alice)
 	refused := p.v1(t, weak, http.MethodPost, "/keys", body)

@@ -90,7 +90,7 @@ func (s *site) connect(t *testing.T) {
 	for _, slug := range []string{"acme", "globex"} {
 		id := s.connection(t, slug, issuer, "watchgate-"+slug, upstreamSecret)
 		s.connections[slug] = id
-		s.operate(t, "connection", "add-domain", slug, id, slug+".test")
+		s.operate(t, "domain", "add", "--vouch", slug, id, slug+".test")
 		clients = append(clients, devidp.Client{ID: "watchgate-" + slug, Secret: upstreamSecret, RedirectURIs: []string{s.callback(id)}})
 	}
 	h := must[http.Handler](t)(devidp.New(devidp.Config{Issuer: issuer, Clients: clients, Now: time.Now}))

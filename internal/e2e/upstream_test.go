@@ -22,7 +22,7 @@ func npmSite(t *testing.T, cfg npmtest.Config) (*site, *npmtest.Upstream) {
 	port := must[int](t)(process.FreePort(0))
 	issuer := (&url.URL{Scheme: "http", Host: "127.0.0.1:" + itoa(port)}).String()
 	id := s.connection(t, "acme", issuer, "watchgate-at-npm", "secret-at-npm")
-	s.operate(t, "connection", "add-domain", "acme", id, "npm.test")
+	s.operate(t, "domain", "add", "--vouch", "acme", id, "npm.test")
 	cfg.ClientID, cfg.ClientSecret, cfg.RedirectURI, cfg.Port = "watchgate-at-npm", "secret-at-npm", s.callback(id), port
 	up := npmtest.Provider(t, cfg)
 	if up.Issuer != issuer {

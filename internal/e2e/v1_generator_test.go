@@ -278,6 +278,7 @@ func TestEveryValidRequestGetsADocumentedAnswer(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				q := w.drawn(rt, o)
 				q.path = w.acme.filled(t, w, o)
+				w.own(t, rt, w.acme, &q)
 				a := w.ask(t, q, w.acme.token)
 				for _, wrong := range w.checkAnswer(o, a) {
 					rt.Errorf("%s\nanswered %s\n%s", q, a, wrong)

@@ -2,19 +2,16 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/watchgate/watchgate/internal/process"
-	"github.com/watchgate/watchgate/storage"
 )
 
 // managed is a demonstration with the description of its management API.
@@ -22,26 +19,17 @@ type managed struct {
 	document
 	dev          *process.Dev
 	f            front
+	app          app
 	acme, globex *landlord
-}
-
-// landlord is somebody who may do everything with a tenant's API keys.
-type landlord struct {
-	token string
-	user  string
 }
 
 func newManaged(t *testing.T) *managed {
 	t.Helper()
 	dev := startDev(t, t.TempDir(), 0)
-	w := &managed{dev: dev, f: front{issuer: dev.URL, transport: http.DefaultTransport}}
+	w := &managed{dev: dev, f: front{issuer: dev.URL, transport: http.DefaultTransport}, app: demoApp(dev, "demo-spa", "")}
 	w.document = served(t, w.f)
-	a := demoApp(dev, "demo-spa", "")
-	a.scope += " api-keys:read api-keys:write"
-	for login, p := range map[string]**landlord{alice: &w.acme, carol: &w.globex} {
-		*p = &landlord{token: w.f.signIn(t, w.f.browser(a), a, login).Access}
-		(*p).user = w.made(t, *p, "/v1/auth/keys")["owner"].(string)
-	}
+	w.app.scope += " " + strings.Join(allScopes, " ")
+	w.acme, w.globex = w.landlord(t, "acme", alice), w.landlord(t, "globex", carol)
 	return w
 }
 
@@ -57,106 +45,6 @@ func (w *managed) ask(t *testing.T, q question, token string) answer {
 	return a
 }
 
-// makers make the objects that paths name, by the path of their collection. An
-// operation on a new kind of object fails the tests until there is one for it.
-var makers = map[string]map[string]any{
-	"/v1/auth/keys":                 {"name": "made for a test", "scopes": []string{"monitor:read"}},
-	"/v1/auth/keys/{id}/executions": {"name": "made for a test"},
-}
-
-// made makes an object and returns it as it was answered.
-func (w *managed) made(t *testing.T, by *landlord, collection string) map[string]any {
-	t.Helper()
-	template := collection
-	if strings.Count(collection, "/") > 3 {
-		parts := strings.Split(collection, "/")
-		parts[4] = "{id}"
-		template = strings.Join(parts, "/")
-	}
-	body, known := makers[template]
-	if !known {
-		t.Fatalf("there is no maker for the objects of %s: say in makers how to make one", template)
-	}
-	a := w.ask(t, question{operation: operation{Method: http.MethodPost, Path: collection, RequestBody: jsonBody}, body: body}, by.token)
-	if a.status != http.StatusCreated {
-		t.Fatalf("POST %s answered %s", collection, a)
-	}
-	return a.json(t)
-}
-
-// mighty makes a key that may do everything with API keys, and returns its secret.
-func (w *managed) mighty(t *testing.T, p *landlord) string {
-	t.Helper()
-	body := map[string]any{"name": "mighty", "scopes": []string{"api-keys:read", "api-keys:write", "monitor:read"}}
-	a := w.ask(t, question{operation: operation{Method: http.MethodPost, Path: "/v1/auth/keys", RequestBody: jsonBody}, body: body}, p.token)
-	if a.status != http.StatusCreated {
-		t.Fatalf("a key that may do everything: %s", a)
-	}
-	return a.text("secret")
-}
-
-// jsonBody says of an operation that its body is JSON.
-var jsonBody = func() (b *struct {
-	Required bool
-	Content  content
-}) {
-	_ = json.Unmarshal([]byte(`{"content":{"application/json":{"schema":{}}}}`), &b) // it is JSON
-	return b
-}()
-
-var pathName = regexp.MustCompile(`\{([^}]+)\}`)
-
-// filled makes an object for every parameter of an operation's path.
-func (p *landlord) filled(t *testing.T, w *managed, o operation) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	for _, at := range pathName.FindAllStringSubmatchIndex(o.Path, -1) {
-		collection := o.Path[:at[0]-1]
-		for name, value := range out {
-			collection = strings.ReplaceAll(collection, "{"+name+"}", value)
-		}
-		out[o.Path[at[2]:at[3]]] = w.made(t, p, collection)["id"].(string)
-	}
-	return out
-}
-
-// tidy ends what a request made, and what was made for it: the number of keys is
-// limited.
-func (w *managed) tidy(t *testing.T, p *landlord, q question, a answer) {
-	t.Helper()
-	for _, path := range []string{a.header.Get("Location"), "/v1/auth/keys/" + q.path["id"]} {
-		if path = strings.TrimPrefix(path, w.f.issuer); strings.TrimPrefix(path, "/v1/auth/keys/") != "" {
-			w.ask(t, question{operation: operation{Method: http.MethodDelete, Path: path}}, p.token)
-		}
-	}
-}
-
-// ids are what names an object that nobody has.
-var ids = map[string]func() string{
-	"key_": func() string { return string(storage.NewKeyID(time.Now())) },
-	"exe_": func() string { return string(storage.NewExecutionID(time.Now())) },
-	"usr_": func() string { return string(storage.NewUserID(time.Now())) },
-}
-
-// nobodys is an id like another, of nothing.
-func nobodys(t *testing.T, id string) string {
-	t.Helper()
-	kind, _, _ := strings.Cut(id, "_")
-	fresh, known := ids[kind+"_"]
-	if !known {
-		t.Fatalf("%q is of a kind that the tests do not know: say in ids how to make one", id)
-	}
-	return fresh()
-}
-
-// naming are the query parameters that name an object, with what they name of a
-// tenant; the others are in plain. A new parameter fails the test until somebody has
-// decided which it is.
-var (
-	naming = map[string]func(p *landlord) string{"owner": func(p *landlord) string { return p.user }}
-	plain  = []string{"profile", "state", "limit", "cursor", "since", "after"}
-)
-
 // raid is a request about another tenant's objects, and the same about nobody's.
 type raid struct {
 	name             string
@@ -169,16 +57,14 @@ func (w *managed) raids(t *testing.T, o operation, other *landlord, own, foreign
 	t.Helper()
 	base := question{operation: o, path: own, query: map[string]string{}, header: map[string]string{}, body: w.plainBody(o)}
 	var out []raid
-	reached := map[string]string{}
-	for i, at := range pathName.FindAllStringSubmatch(o.Path, -1) {
+	for i, at := range o.spots() {
 		// From here on all objects are the other's; those before it are one's own.
 		f, m := base, base
 		f.path, m.path = maps.Clone(own), maps.Clone(own)
-		for _, rest := range pathName.FindAllStringSubmatch(o.Path, -1)[i:] {
-			f.path[rest[1]], m.path[rest[1]] = foreign[rest[1]], nobodys(t, foreign[rest[1]])
+		for _, rest := range o.spots()[i:] {
+			f.path[rest.parameter], m.path[rest.parameter] = foreign[rest.parameter], nobodys(t, foreign[rest.parameter])
 		}
-		out = append(out, raid{"path " + at[1], f, m})
-		reached[at[1]] = foreign[at[1]]
+		out = append(out, raid{"path " + at.parameter, f, m})
 	}
 	for _, p := range o.in("query") {
 		name, names := naming[p.Name]
@@ -188,9 +74,44 @@ func (w *managed) raids(t *testing.T, o operation, other *landlord, own, foreign
 			}
 			continue
 		}
-		f, m := base, base
-		f.query, m.query = map[string]string{p.Name: name(other)}, map[string]string{p.Name: nobodys(t, name(other))}
+		f, m, of := base, base, name(t, w, other)
+		f.query, m.query = map[string]string{p.Name: of}, map[string]string{p.Name: nobodys(t, of)}
 		out = append(out, raid{"query " + p.Name, f, m})
+	}
+	return append(out, w.bodyRaids(t, base, other)...)
+}
+
+// bodyRaids are those in which the body names what is other's.
+func (w *managed) bodyRaids(t *testing.T, base question, other *landlord) []raid {
+	t.Helper()
+	s, _ := base.operation.body()
+	if s = w.real(s); s == nil {
+		return nil
+	}
+	var out []raid
+	for _, property := range slices.Sorted(maps.Keys(s.Properties)) {
+		of := w.real(s.Properties[property])
+		name, names := naming[property]
+		if !names {
+			if example, _ := slices.Concat(of.Examples, []any{""})[0].(string); idStart.MatchString(example) {
+				t.Errorf("%s has a body with %q, which looks as if it named an object: say in naming what", base.operation, property)
+			}
+			continue
+		}
+		f, m, foreign := base, base, name(t, w, other)
+		f.body, m.body = having(base.body, property, of.of(foreign)), having(base.body, property, of.of(nobodys(t, foreign)))
+		out = append(out, raid{"body " + property, f, m})
+	}
+	return out
+}
+
+// having is a body with one more property.
+func having(body any, name string, value any) any {
+	out := map[string]any{name: value}
+	for property, was := range body.(map[string]any) {
+		if property != name {
+			out[property] = was
+		}
 	}
 	return out
 }
@@ -220,7 +141,7 @@ var varying = regexp.MustCompile(`(urn:watchgate:request:|cursor=)[\w-]+`)
 // out.
 func told(q question, a answer) map[string]any {
 	var sent []string
-	for _, values := range []map[string]string{q.path, q.query} {
+	for _, values := range []map[string]string{q.path, q.query, q.calls()} {
 		for name, value := range values {
 			sent = append(sent, value, "{"+name+"}")
 		}
@@ -236,16 +157,40 @@ func told(q question, a answer) map[string]any {
 	return out
 }
 
-// belongings are everything that a tenant sees of its own keys.
-func (w *managed) belongings(t *testing.T, p *landlord, key string) map[string]string {
+// calls are the objects that the body names.
+func (q question) calls() map[string]string {
+	out := map[string]string{}
+	body, _ := q.body.(map[string]any)
+	for property, value := range body {
+		if list, isList := value.([]any); isList && len(list) == 1 {
+			value = list[0]
+		}
+		if name, isText := value.(string); isText && naming[property] != nil {
+			out[property] = name
+		}
+	}
+	return out
+}
+
+// belongings are everything that a tenant sees of its own.
+func (w *managed) belongings(t *testing.T, p *landlord, e estate) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, path := range []string{"/v1/auth/keys?state=all&limit=100", "/v1/auth/keys/" + key, "/v1/auth/keys/" + key + "/executions"} {
-		a := w.f.get(t, path, "Authorization", "Bearer "+p.token)
-		if a.status != http.StatusOK {
-			t.Fatalf("GET %s answered %s", path, a)
+	for _, o := range w.operations(t) {
+		if o.Method != http.MethodGet || o.streams() || o.OperationID == "list-connection-presets" { // each draft is another
+			continue
 		}
-		out[path] = a.body
+		q := question{operation: o, path: e.path(o), query: map[string]string{}}
+		for _, parameter := range o.in("query") {
+			if whole := map[string]string{"limit": "100", "state": "all"}[parameter.Name]; whole != "" {
+				q.query[parameter.Name] = whole
+			}
+		}
+		a := w.ask(t, q, p.token)
+		if a.status != http.StatusOK {
+			t.Fatalf("%s answered %s", q, a)
+		}
+		out[o.String()] = a.body
 	}
 	return out
 }
@@ -253,14 +198,11 @@ func (w *managed) belongings(t *testing.T, p *landlord, key string) map[string]s
 func TestEveryOperationOnWhatBelongsToAnotherTenant(t *testing.T) {
 	w := newManaged(t)
 	callers := map[string]string{"owner's access token": w.acme.token, "API key": w.mighty(t, w.acme)}
-	target := w.made(t, w.globex, "/v1/auth/keys")
-	secret := target["secret"].(string)
-	work := w.made(t, w.globex, "/v1/auth/keys/"+target["id"].(string)+"/executions")
-	foreign := map[string]string{"id": target["id"].(string), "execution": work["id"].(string)}
-
-	before := w.belongings(t, w.globex, foreign["id"])
+	target := w.estate(t, w.globex)
+	before := w.belongings(t, w.globex, target)
 	tried := 0
 	for _, o := range w.operations(t) {
+		foreign := target.path(o)
 		for who, token := range callers {
 			own := w.acme.filled(t, w, o)
 			for _, r := range w.raids(t, o, w.globex, own, foreign) {
@@ -270,43 +212,66 @@ func TestEveryOperationOnWhatBelongsToAnotherTenant(t *testing.T) {
 					if d := cmp.Diff(told(r.missing, missing), told(r.foreign, got)); d != "" {
 						t.Errorf("what is another tenant's is told from what does not exist (-missing +foreign):\n%s", d)
 					}
-					if strings.HasPrefix(r.name, "path") && got.status < 400 {
+					if !strings.HasPrefix(r.name, "query") && got.status < 400 {
 						t.Errorf("the answer is %s", got)
 					}
-					if strings.Contains(got.body, foreign["id"]) && r.foreign.path["id"] != foreign["id"] {
-						t.Errorf("the answer names the other tenant's key: %s", got)
+					for parameter, name := range foreign {
+						if strings.Contains(got.body, name) && r.foreign.path[parameter] != name {
+							t.Errorf("the answer names what is the other tenant's: %s", got)
+						}
 					}
 				})
 			}
 			w.tidy(t, w.acme, question{path: own}, answer{header: http.Header{}})
 		}
 	}
-	if tried < 20 {
+	if tried < 70 {
 		t.Errorf("only %d attempts were made", tried)
 	}
-	if d := cmp.Diff(before, w.belongings(t, w.globex, foreign["id"])); d != "" {
+	if d := cmp.Diff(before, w.belongings(t, w.globex, target)); d != "" {
 		t.Errorf("the attempts changed something (-before +after):\n%s", d)
 	}
-	if !w.f.isActive(t, demoAPI, secret) {
+	if !w.f.isActive(t, demoAPI, target["/v1/auth/keys/{id}"]["secret"].(string)) {
 		t.Error("the other tenant's key works no more")
 	}
 }
 
 func TestAnotherTenantsCursorLeadsNowhere(t *testing.T) {
 	w := newManaged(t)
-	w.made(t, w.globex, "/v1/auth/keys")
-	w.made(t, w.globex, "/v1/auth/keys")
-	page := w.f.get(t, "/v1/auth/keys?limit=1", "Authorization", "Bearer "+w.globex.token)
-	next := regexp.MustCompile(`cursor=([^&>"]+)`).FindStringSubmatch(page.header.Get("Link"))
-	if next == nil {
-		t.Fatalf("a page without a next one: %s, Link %q", page, page.header.Get("Link"))
+	w.estate(t, w.globex)
+	w.estate(t, w.globex)
+	lists := 0
+	for _, o := range w.operations(t) {
+		if !slices.ContainsFunc(o.in("query"), func(p parameter) bool { return p.Name == "cursor" }) {
+			continue
+		}
+		lists++
+		t.Run(o.String(), func(t *testing.T) { w.cursor(t, o) })
 	}
-	path := "/v1/auth/keys?limit=1&cursor="
-	if a := w.f.get(t, path+next[1], "Authorization", "Bearer "+w.globex.token); a.status != http.StatusOK {
+	if lists < 5 {
+		t.Errorf("there are %d lists", lists)
+	}
+}
+
+// cursor takes a cursor of a list of globex's to acme.
+func (w *managed) cursor(t *testing.T, list operation) {
+	t.Helper()
+	page := func(cursor string, by *landlord) answer {
+		q := question{operation: list, query: map[string]string{"limit": "1"}}
+		if cursor != "" {
+			q.query["cursor"] = cursor
+		}
+		return w.ask(t, q, by.token)
+	}
+	one := page("", w.globex)
+	next := regexp.MustCompile(`cursor=([^&>"]+)`).FindStringSubmatch(one.header.Get("Link"))
+	if next == nil {
+		t.Fatalf("a page without a next one: %s, Link %q", one, one.header.Get("Link"))
+	}
+	if a := page(next[1], w.globex); a.status != http.StatusOK {
 		t.Fatalf("the cursor does not work at all: %s", a)
 	}
-	foreign := w.f.get(t, path+next[1], "Authorization", "Bearer "+w.acme.token)
-	garbage := w.f.get(t, path+"nonsense", "Authorization", "Bearer "+w.acme.token)
+	foreign, garbage := page(next[1], w.acme), page("nonsense", w.acme)
 	if d := cmp.Diff(told(question{}, garbage), told(question{}, foreign)); d != "" || foreign.status < 400 {
 		t.Errorf("another tenant's cursor answers %s (-garbage +foreign):\n%s", foreign, d)
 	}

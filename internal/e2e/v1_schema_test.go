@@ -108,6 +108,7 @@ type content map[string]struct{ Schema *schema }
 type operation struct {
 	Method, Path string `json:"-"`
 	OperationID  string
+	Security     []map[string][]string
 	Parameters   []parameter
 	RequestBody  *struct {
 		Required bool
@@ -134,6 +135,11 @@ func (o operation) body() (*schema, string) {
 		}
 	}
 	return nil, ""
+}
+
+// needs reports whether a credential has to have a scope for the operation.
+func (o operation) needs(scope string) bool {
+	return slices.ContainsFunc(o.Security, func(way map[string][]string) bool { return slices.Contains(way["bearer"], scope) })
 }
 
 // streams reports whether the operation's answer has no end.
