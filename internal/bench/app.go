@@ -17,6 +17,7 @@ import (
 // app is a signed-in browser at a confidential client with remembered consent.
 type app struct {
 	site   *site
+	client credentials
 	cookie string
 }
 
@@ -28,35 +29,48 @@ type tokens struct {
 
 // signIn walks through the pages once, as a person.
 func (s *site) signIn(ctx context.Context) (*app, error) {
-	b := walk.New(nil, func(u *url.URL) bool { return u.Path == "/callback" })
-	verifier := rand.Text() + rand.Text()
-	p, err := b.Get(ctx, s.deployment.Issuer+s.authorizePath(verifier)+"&login_hint=alice@acme.test")
-	if err == nil && !p.Ended {
-		p, err = p.Press(ctx, "user=alice@acme.test", nil)
+	b := walker()
+	if err := s.enter(ctx, b, s.web, "alice@acme.test"); err != nil {
+		return nil, err
+	}
+	return &app{site: s, client: s.web, cookie: s.cookies(b)}, nil
+}
+
+// walker is a browser without cookies, whose walks end at the apps' redirect URI.
+func walker() *walk.Browser {
+	return walk.New(nil, func(u *url.URL) bool { return u.Path == "/callback" })
+}
+
+// enter goes through whatever pages a browser is shown on the way to a client's code:
+// the provider's, where the person is not signed in, and the question about the client.
+func (s *site) enter(ctx context.Context, b *walk.Browser, client credentials, email string) error {
+	p, err := b.Get(ctx, s.deployment.Issuer+s.authorizePath(client.ID, rand.Text()+rand.Text())+"&login_hint="+url.QueryEscape(email))
+	if err == nil && !p.Ended && p.Has("user="+email) {
+		p, err = p.Press(ctx, "user="+email, nil)
 	}
 	if err == nil && !p.Ended {
 		p, err = p.Press(ctx, "consent-approve", nil)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && (!p.Ended || p.URL.Query().Get("code") == "") {
+		err = fmt.Errorf("the walk ended at %s: %s", p.URL, p.Text())
 	}
-	if !p.Ended || p.URL.Query().Get("code") == "" {
-		return nil, fmt.Errorf("the walk ended at %s: %s", p.URL, p.Text())
-	}
-	a := &app{site: s}
+	return err
+}
+
+// cookies is the header of a browser's requests to the server.
+func (s *site) cookies(b *walk.Browser) string {
 	var pairs []string
 	for _, c := range b.Cookies(s.deployment.Issuer) {
 		pairs = append(pairs, c.Name+"="+c.Value)
 	}
-	a.cookie = strings.Join(pairs, "; ")
-	return a, nil
+	return strings.Join(pairs, "; ")
 }
 
-// authorizePath is the authorization request of the app.
-func (s *site) authorizePath(verifier string) string {
+// authorizePath is the authorization request of an app.
+func (s *site) authorizePath(client, verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))
 	return "/oauth2/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {s.web.ID}, "redirect_uri": {redirectURI}, "state": {"bench-state"},
+		"response_type": {"code"}, "client_id": {client}, "redirect_uri": {redirectURI}, "state": {"bench-state"},
 		"scope": {"openid offline_access monitor:read"}, "nonce": {"bench-nonce"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
@@ -65,7 +79,7 @@ func (s *site) authorizePath(verifier string) string {
 // authorize gets a code with the session.
 func (a *app) authorize(w *wire, verifier string) (string, error) {
 	host := strings.TrimPrefix(a.site.deployment.Issuer, "http://")
-	req := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\n\r\n", a.site.authorizePath(verifier), host, a.cookie)
+	req := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\n\r\n", a.site.authorizePath(a.client.ID, verifier), host, a.cookie)
 	to, err := w.location([]byte(req))
 	if err != nil {
 		return "", err
@@ -90,7 +104,7 @@ func (a *app) refresh(w *wire, old string) (tokens, error) {
 }
 
 func (a *app) tokens(w *wire, form url.Values) (t tokens, err error) {
-	status, body, err := w.do(post(a.site.deployment.Issuer, "/oauth2/token", a.site.web, form))
+	status, body, err := w.do(post(a.site.deployment.Issuer, "/oauth2/token", a.client, form))
 	if err := expect(form.Get("grant_type"), status, body, err); err != nil {
 		return t, err
 	}

@@ -1,9 +1,10 @@
 // Command bench measures the server and prints each figure beside a baseline
 // that was taken in the same run: pgbench on the same PostgreSQL, a bare net/http
 // handler and npm's oidc-provider on the same machine, one node beside three, few
-// tokens beside many, API keys beside tokens. It writes bench.json, too.
+// tokens beside many, API keys beside tokens, sign-ins through a provider beside code
+// flows. It writes bench.json, too.
 //
-//	make bench                                  about twelve minutes on two cores
+//	make bench                                  about fourteen minutes on two cores
 //	BIG=1 make bench                            with the very large sizes
 //	go run ./internal/bench -only introspection one section, or several with commas
 //

@@ -152,20 +152,31 @@ func expect(what string, status int, body []byte, err error) error {
 
 // location sends a request that is answered by a redirect, and returns where.
 func (w *wire) location(request []byte) (*url.URL, error) {
+	to, _, err := w.redirected(request)
+	return to, err
+}
+
+// redirected sends a request that is answered by a redirect, and returns where, and
+// the cookies that come with it.
+func (w *wire) redirected(request []byte) (*url.URL, []*http.Cookie, error) {
+	if err := w.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return nil, nil, err
+	}
 	if _, err := w.conn.Write(request); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	res, err := http.ReadResponse(w.in, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		return nil, err
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if res.StatusCode != http.StatusSeeOther {
+		return nil, nil, fmt.Errorf("status %d instead of a redirect: %s", res.StatusCode, body)
 	}
 	to, err := url.Parse(res.Header.Get("Location"))
-	if err == nil && res.StatusCode != http.StatusSeeOther {
-		err = fmt.Errorf("status %d instead of a redirect", res.StatusCode)
-	}
-	return to, err
+	return to, res.Cookies(), err
 }

@@ -34,6 +34,7 @@ var sections = []section{
 	{"inside", measureInside},
 	{"flows", measureFlowsPostgres},
 	{"flows-sqlite", measureFlowsSQLite},
+	{"signin", measureSignIn},
 }
 
 func main() {

@@ -21,11 +21,19 @@ type settlement struct {
 	keep           int // every keep-th token is returned
 	// expired tokens are in an hour of the past.
 	expired bool
+	// in is where the people are; zero: the site's own tenant.
+	in home
 }
+
+// home is a tenant with the connection that its people come through.
+type home struct{ tenant, connection string }
 
 // settle inserts people and live tokens of theirs, in an hour of their own, and
 // returns some of the tokens.
 func (s *site) settle(ctx context.Context, want settlement) ([]string, error) {
+	if want.in == (home{}) {
+		want.in = home{s.tenant, s.connection}
+	}
 	conn, err := pgx.Connect(ctx, s.database)
 	if err != nil {
 		return nil, err
@@ -34,7 +42,7 @@ func (s *site) settle(ctx context.Context, want settlement) ([]string, error) {
 	first := s.people
 	if want.expired {
 		first -= want.people // who is there already
-	} else if err := s.addPeople(ctx, conn, want.people); err != nil {
+	} else if err := s.addPeople(ctx, conn, want.in, want.people); err != nil {
 		return nil, err
 	}
 	p := partition{site: s, settlement: want, first: first, hour: s.freeHour(want.expired), now: time.Now()}
@@ -70,7 +78,7 @@ func vacuum(ctx context.Context, conn *pgx.Conn) error {
 func personID(prefix string, n int) string { return fmt.Sprintf("%s%026d", prefix, n) }
 
 // addPeople inserts n people with a session and a grant each.
-func (s *site) addPeople(ctx context.Context, conn *pgx.Conn, n int) error {
+func (s *site) addPeople(ctx context.Context, conn *pgx.Conn, in home, n int) error {
 	now, ends := time.Now().UnixMilli(), time.Now().Add(30*24*time.Hour).UnixMilli()
 	const scopes = "openid offline_access monitor:read"
 	first := s.people
@@ -81,16 +89,16 @@ func (s *site) addPeople(ctx context.Context, conn *pgx.Conn, n int) error {
 		row     func(i int) []any
 	}{
 		{"users", []string{"tenant_id", "id", "role", "email", "email_verified", "claims", "created_at", "version"}, func(i int) []any {
-			return []any{s.tenant, personID("usr_", i), "member", fmt.Sprintf("person%d@acme.test", i), true, "", now, 1}
+			return []any{in.tenant, personID("usr_", i), "member", fmt.Sprintf("person%d@acme.test", i), true, "", now, 1}
 		}},
 		{"sessions", []string{"tenant_id", "id", "user_id", "connection_id", "handle", "auth_time", "acr", "amr", "created_at", "last_seen_at",
 			"expires_at", "idle_timeout"}, func(i int) []any {
 			handle := sha256.Sum256([]byte(personID("handle", i)))
-			return []any{s.tenant, personID("ses_", i), personID("usr_", i), s.connection, handle[:], now, "", "pwd", now, now, ends, 3_600_000}
+			return []any{in.tenant, personID("ses_", i), personID("usr_", i), in.connection, handle[:], now, "", "pwd", now, now, ends, 3_600_000}
 		}},
 		{"grants", []string{"tenant_id", "id", "user_id", "client_id", "session_id", "connection_id", "scopes", "resource", "auth_time", "acr",
 			"amr", "nonce", "claims", "created_at", "expires_at"}, func(i int) []any {
-			return []any{s.tenant, personID("grt_", i), personID("usr_", i), s.web.ID, personID("ses_", i), s.connection, scopes, "", now, "",
+			return []any{in.tenant, personID("grt_", i), personID("usr_", i), s.web.ID, personID("ses_", i), in.connection, scopes, "", now, "",
 				"pwd", "", "", now, ends}
 		}},
 	} {
@@ -139,7 +147,7 @@ func (p *partition) fill(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	if err := run("BEGIN", "SET LOCAL maintenance_work_mem = '512MB'",
-		fmt.Sprintf("CREATE TABLE %s (LIKE access_tokens, CHECK (bucket >= %d AND bucket < %d))", name, p.hour, p.hour+1)); err != nil {
+		fmt.Sprintf("CREATE TABLE %s (LIKE access_tokens INCLUDING DEFAULTS, CHECK (bucket >= %d AND bucket < %d))", name, p.hour, p.hour+1)); err != nil {
 		return err
 	}
 	columns := []string{"hash", "bucket", "tenant_id", "id", "grant_id", "client_id", "user_id", "session_id", "connection_id", "scopes",
@@ -161,6 +169,6 @@ func (p *partition) row(i int) []any {
 		p.kept = append(p.kept, secret)
 	}
 	hash, who, now := sha256.Sum256([]byte(secret)), p.first+i%p.people, p.now.UnixMilli()
-	return []any{hash[:], p.hour, p.site.tenant, personID("tok_", i), personID("grt_", who), p.site.web.ID, personID("usr_", who), personID("ses_", who),
-		p.site.connection, "openid offline_access monitor:read", "", now, "", "pwd", "", now, ends.UnixMilli()}
+	return []any{hash[:], p.hour, p.in.tenant, personID("tok_", i), personID("grt_", who), p.site.web.ID, personID("usr_", who), personID("ses_", who),
+		p.in.connection, "openid offline_access monitor:read", "", now, "", "pwd", "", now, ends.UnixMilli()}
 }

@@ -166,7 +166,7 @@ func (s *site) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.deployment.Operate(ctx, nil, "connection", "add-domain", "acme", con["id"], "acme.test"); err != nil {
+	if _, err := s.deployment.Operate(ctx, nil, "domain", "add", "--vouch", "acme", con["id"], "acme.test"); err != nil {
 		return err
 	}
 	s.connection = con["id"]
