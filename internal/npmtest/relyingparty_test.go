@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/watchgate/watchgate/internal/npmtest"
@@ -30,7 +31,7 @@ func TestRelyingPartyTakesLogoutTokens(t *testing.T) {
 		t.Errorf("at home: %s", got)
 	}
 	got := answer(t)(http.PostForm(app.BackchannelLogoutURI(), url.Values{"logout_token": {"nonsense"}}))
-	if got != `400 {"error":"invalid_request","error_description":"Invalid Compact JWS"}` {
+	if !strings.HasPrefix(got, `400 {"error":"invalid_request"`) {
 		t.Errorf("to nonsense it says %s", got)
 	}
 }
