@@ -43,7 +43,7 @@ type cli struct {
 // newCLI returns the grammar. Enabling and disabling are one command each way.
 func newCLI() *cli {
 	var c cli
-	c.Client.Enable.on, c.Connection.Enable.on, c.ResourceServer.Enable.on = true, true, true
+	c.Client.Enable.on, c.Connection.Enable.on, c.ResourceServer.Enable.on, c.User.Enable.on = true, true, true, true
 	return &c
 }
 

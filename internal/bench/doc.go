@@ -4,7 +4,7 @@
 // tokens beside many, API keys beside tokens, sign-ins through a provider beside code
 // flows. It writes bench.json, too.
 //
-//	make bench                                  about fourteen minutes on two cores
+//	make bench                                  about thirteen minutes on two cores
 //	BIG=1 make bench                            with the very large sizes
 //	go run ./internal/bench -only introspection one section, or several with commas
 //

@@ -5,11 +5,9 @@ import (
 	"path/filepath"
 )
 
-// insertOne is the baseline of a code flow and a refresh: one durable transaction.
-const insertOne = insertToken
-
+// measureFlowsPostgres has as its baseline one durable transaction.
 func measureFlowsPostgres(ctx context.Context, b *bench) error {
-	base, err := b.pgbench(ctx, insertOne, workers, loadSecond)
+	base, err := b.insertTokens(ctx)
 	if err != nil {
 		return err
 	}
