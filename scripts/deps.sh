@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Below this, npm's packages do not start.
-node_major=18
+node_major=20
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
