@@ -159,7 +159,7 @@ func (p proving) asks() ask {
 func (p proving) need() storage.Need {
 	n := p.login.Need
 	switch {
-	case !aboutFactors(p.login.Purpose) || p.cameBack():
+	case !aboutFactors(p.login.Purpose):
 	case p.local() || p.ways.None():
 		n.Fresh = later(n.Fresh, p.newEnough())
 	default:
@@ -169,19 +169,6 @@ func (p proving) need() storage.Need {
 		}
 	}
 	return n
-}
-
-// timeless reports whether nothing can say when the person authenticated, because their
-// provider does not (auth_time is optional, OpenID Connect Core section 2).
-func (p proving) timeless() bool {
-	return !p.linked() && !p.local() && p.session.AuthTime.IsZero() && p.ways.None()
-}
-
-// cameBack reports whether such a provider sent them back in this very transaction. It
-// is all the proof that there is, and enough for a first factor alone: otherwise they
-// could never have one.
-func (p proving) cameBack() bool {
-	return p.timeless() && !p.session.CreatedAt.Before(p.login.CreatedAt)
 }
 
 func (p proving) newEnough() time.Time { return p.login.CreatedAt.Add(-freshFor) }
@@ -226,9 +213,6 @@ func (p proving) passkeyOnly(need storage.Need) bool {
 // they have none, who they are. Nobody signs in here without a factor, if they have
 // one.
 func (p proving) provenAnew() bool {
-	if p.cameBack() {
-		return true
-	}
 	if p.ways.None() || p.local() {
 		return storage.Need{Fresh: p.newEnough()}.Met(p.session)
 	}
@@ -262,10 +246,7 @@ func (s *Server) factorStep(w http.ResponseWriter, r *http.Request, l storage.Lo
 // authenticateAnew sends somebody to where they authenticate.
 func (s *Server) authenticateAnew(w http.ResponseWriter, r *http.Request, p proving) error {
 	l := p.login
-	l.Ceremony = nil
-	if !p.timeless() {
-		l.Need.Fresh = later(p.need().Fresh, p.newEnough())
-	}
+	l.Need.Fresh, l.Ceremony = later(p.need().Fresh, p.newEnough()), nil
 	return s.leave(w, r, l, destination{tenant: p.tenant, connection: p.connection, email: p.user.Email})
 }
 

@@ -75,38 +75,6 @@ func TestFirstFactorIsEnrolledOnTheWay(t *testing.T) {
 	})
 }
 
-// auth_time is optional: whoever just came back from a provider that does not send it
-// could otherwise never have a first factor.
-func TestFirstFactorWhereTheProviderDoesNotSayWhen(t *testing.T) {
-	f := newHouse(t).withFactors()
-	f.op["acme"].Claims = func(c map[string]any) { delete(c, "auth_time") }
-	f.requires(storage.LevelMFA)
-	b, d := f.browser(), newDevice()
-	page := b.toFactor()
-	page.says("Add a second factor")
-	_, next := b.choose(page, "passkey", "response", d.create(t, page.options())).codes()
-	b.follow(b.get(next)).says("wants access to")
-}
-
-// Such a session from earlier is no proof: its person goes there first.
-func TestAttackFirstFactorInAnOldSessionOfUnknownAge(t *testing.T) {
-	f := newHouse(t).withFactors()
-	f.op["acme"].Claims = func(c map[string]any) { delete(c, "auth_time") }
-	alice := f.alice()
-	b := f.browser()
-	b.signIn("alice@acme.test")
-	f.clock.forward(10 * time.Minute)
-	f.purpose = storage.PurposeEnrolPasskey
-	away := b.follow(b.get("/stepup"))
-	if to := away.location(); !strings.HasPrefix(to, f.op["acme"].Issuer) {
-		t.Fatalf("enrolled by whoever has the cookie: to %q", to)
-	}
-	b.follow(b.get(f.provider(away.location()))).says("Add a passkey")
-	if w := f.ways("acme", alice); !w.None() {
-		t.Errorf("%+v", w)
-	}
-}
-
 func TestAuthenticatorAppIsEnrolledOnTheWayWithoutScripts(t *testing.T) {
 	onBothWithFactors(t, func(t *testing.T, f *factory) {
 		f.saysAuthTime()
