@@ -132,8 +132,9 @@ func (w *tenants) endpoints(t *testing.T) []endpoint {
 		{"revoke", post, "/oauth2/revoke", w.web.credentials, nil, form(url.Values{"token": {token.New(token.Access, farAway)}, "token_type_hint": {"access_token"}})},
 		{"userinfo by GET", get, "/oauth2/userinfo", credentials{}, bearer, form(url.Values{"schema": {"openid"}})},
 		{"userinfo by POST", post, "/oauth2/userinfo", credentials{}, nil, form(url.Values{"access_token": {acme.tokens.Access}})},
-		{"sign-out page", get, "/oauth2/logout", credentials{}, own, form(url.Values{"id_token_hint": {acme.tokens.ID}, "post_logout_redirect_uri": {"https://evil.test/"}, "state": {"x"}})},
-		{"sign-out", post, "/oauth2/logout", credentials{}, own, form(url.Values{"csrf": {"wrong"}, "id_token_hint": {acme.tokens.ID}, "post_logout_redirect_uri": {"https://evil.test/"}})},
+		// A hint that is believed signs its person out: that is no malformed parameter.
+		{"sign-out page", get, "/oauth2/logout", credentials{}, own, form(url.Values{"id_token_hint": {acme.tokens.ID + "x"}, "post_logout_redirect_uri": {"https://evil.test/"}, "state": {"x"}})},
+		{"sign-out", post, "/oauth2/logout", credentials{}, own, form(url.Values{"csrf": {"wrong"}, "id_token_hint": {acme.tokens.ID + "x"}, "post_logout_redirect_uri": {"https://evil.test/"}})},
 		{"own pages", get, "/login", credentials{}, nil, form(url.Values{"return_to": {"/oauth2/logout"}})},
 		{"a transaction", get, page.URL.Path, credentials{}, own, form(url.Values{"x": {"y"}})},
 		{"e-mail", post, acme.waiting.URL.Path, credentials{}, own, form(url.Values{"transaction": {"x"}, "verifier": {"wrong"}, "email": {alice}})},
