@@ -160,19 +160,19 @@ func (c *connectionCreate) do(ctx context.Context, ops operators) (report, error
 		return report{}, err
 	}
 	r := report{Columns: []string{"id", "issuer"}, Rows: [][]string{{string(con.ID), con.Issuer}}}
-	r.Note = fmt.Sprintf("Register this redirect URI at the provider: %s/login/callback/%s\n", ops.issuer(), con.ID) +
-		signOutNote(ops.issuer(), t.ID, con) +
+	to := pasted{issuer: ops.issuer(), tenant: t.ID, connection: con.ID}
+	r.Note = fmt.Sprintf("Register this redirect URI at the provider: %s\n", to.uri(provider.PasteRedirectURI)) +
+		to.signOutNote(con.Preset) +
 		fmt.Sprintf("Try it:                 watchgate connection test %s %s\n"+
 			"Then send people there: watchgate domain add %s %s YOUR-DOMAIN", c.Tenant, con.ID, c.Tenant, con.ID)
 	return r, nil
 }
 
 // signOutNote is where a provider tells us of sign-outs.
-func signOutNote(issuer string, tenant storage.TenantID, con storage.Connection) string {
-	at := "/" + string(tenant) + "/" + string(con.ID)
-	note := "And, so that who signs out there is out here, its back-channel logout URI: " + issuer + "/login/backchannel" + at + "\n"
-	if con.Preset == storage.PresetOkta {
-		note += "For Okta's Universal Logout: " + issuer + "/login/revocation" + at + "\n"
+func (to pasted) signOutNote(p storage.Preset) string {
+	note := "And, so that who signs out there is out here, its back-channel logout URI: " + to.uri(provider.PasteBackchannel) + "\n"
+	if p == storage.PresetOkta {
+		note += "For Okta's Universal Logout: " + to.uri(provider.PasteRevocation) + "\n"
 	}
 	return note
 }

@@ -82,10 +82,11 @@ func (c *domainAdd) do(ctx context.Context, ops operators) (report, error) {
 
 // inWords is what a domain's refusal means for an operator.
 func inWords(err error, domain string) error {
+	said, hint := strings.TrimPrefix(err.Error(), "domains: "), ""
 	if errors.Is(err, domains.ErrNotProved) || errors.Is(err, domains.ErrNoAnswer) {
-		return fmt.Errorf("%s: %s. DNS may need some minutes to show a new record", domain, strings.TrimPrefix(err.Error(), "domains: "))
+		hint = ". DNS may need some minutes to show a new record"
 	}
-	return fmt.Errorf("%s: %s", domain, strings.TrimPrefix(err.Error(), "domains: "))
+	return fmt.Errorf("%s: %s%s", domain, said, hint)
 }
 
 type domainVerify struct {

@@ -46,7 +46,7 @@ func presetNamed(name string) (provider.Preset, error) {
 	return p, nil
 }
 
-// pasted is what of ours is pasted at a provider, before the connection is there.
+// pasted is what of ours is pasted at a provider, whether the connection is there yet or not.
 type pasted struct {
 	issuer     string
 	slug       string
