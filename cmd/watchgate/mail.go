@@ -153,15 +153,6 @@ func (d *deployment) sendMails(ctx context.Context) error {
 	if d.mail == nil {
 		return nil
 	}
-	every := time.NewTicker(mailsEvery)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-		case <-d.mail.Due():
-		}
-		d.attempt(ctx, "mails", d.mail.Tick)
-	}
+	d.tend(ctx, mailsEvery, d.mail.Due(), "mails", d.mail.Tick)
+	return nil
 }

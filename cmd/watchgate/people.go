@@ -131,16 +131,7 @@ const logoutsEvery = time.Second
 // tellApps tells apps of sessions that are over, until ctx is done; what is under way
 // then is finished.
 func (d *deployment) tellApps(ctx context.Context) error {
-	every := time.NewTicker(logoutsEvery)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			d.logouts.Wait()
-			return nil
-		case <-every.C:
-		case <-d.logouts.Due():
-		}
-		d.attempt(ctx, "sign-outs", d.logouts.Tick)
-	}
+	d.tend(ctx, logoutsEvery, d.logouts.Due(), "sign-outs", d.logouts.Tick)
+	d.logouts.Wait()
+	return nil
 }

@@ -45,15 +45,22 @@ func (d *deployment) upkeep(ctx context.Context) error {
 // tendKeys makes successors of API keys that are due and hands them over, until ctx
 // is done. It has a turn of its own: a webhook may take its time.
 func (d *deployment) tendKeys(ctx context.Context) error {
-	every := time.NewTicker(apiKeysEvery)
+	d.tend(ctx, apiKeysEvery, nil, "API keys", d.keys.Tick)
+	return nil
+}
+
+// tend does a task at each turn, and at once when it is due, until ctx is done.
+func (d *deployment) tend(ctx context.Context, turn time.Duration, due <-chan struct{}, task string, do func(context.Context) error) {
+	every := time.NewTicker(turn)
 	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-every.C:
-			d.attempt(ctx, "API keys", d.keys.Tick)
+		case <-due:
 		}
+		d.attempt(ctx, task, do)
 	}
 }
 
