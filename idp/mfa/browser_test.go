@@ -171,6 +171,7 @@ func TestPasskeyThatIsNotUsedSaysSo(t *testing.T) {
 			}
 			s.must(chromedp.Do(tab, chromedp.Click(chromedp.CSS("form[data-passkey] button"))))
 		}
+		s.must(chromedp.Do(tab, chromedp.WaitVisible(chromedp.CSS("[data-problem]"))))
 		got, err := chromedp.Run(tab, chromedp.Text(chromedp.CSS("[data-problem]")))
 		s.must(err)
 		buttons, err := chromedp.Run(tab, chromedp.Evaluate[int64](`document.querySelectorAll("form[data-passkey] button:enabled").length`))
