@@ -113,30 +113,43 @@ func (s *Server) approve(ctx context.Context, req storage.AuthorizeRequest, c st
 	if !asked && needsConsent(req, c, ls.Consent) {
 		return "", refusal("consent_required", "")
 	}
-	return s.issue(ctx, req, c, ls, asked)
+	return s.issue(ctx, approval{req: req, client: c, session: ls, asked: asked})
+}
+
+// approval is what a code is issued on.
+type approval struct {
+	req     storage.AuthorizeRequest
+	client  storage.Client
+	session storage.LiveSession
+	// asked: the person has just approved the client as it is.
+	asked bool
+	// arrival is the sign-in that is stored together with the code, if one is.
+	arrival *storage.Arrival
 }
 
 // issue lets fosite make the code and stores it, in one statement that checks
 // once more that everything it rests on is live. storage.ErrConflict: it is not.
-func (s *Server) issue(ctx context.Context, req storage.AuthorizeRequest, c storage.Client, ls storage.LiveSession, asked bool) (string, error) {
-	open, err := s.resources.openTo(ctx, ls.Tenant.ID, req.Resource, s.now())
+func (s *Server) issue(ctx context.Context, a approval) (string, error) {
+	tenant := a.session.Tenant.ID
+	open, err := s.resources.openTo(ctx, tenant, a.req.Resource, s.now())
 	if err != nil {
 		return "", web.Unavailable(err)
 	}
 	if !open {
 		return "", refusal("invalid_target", "")
 	}
-	u := &unit{at: s.now(), client: c, redirectURI: req.RedirectURI}
-	raw, err := s.mintCode(withUnit(ctx, u), req, ls)
+	u := &unit{at: s.now(), client: a.client, redirectURI: a.req.RedirectURI}
+	raw, err := s.mintCode(withUnit(ctx, u), a.req, a.session)
 	if err != nil {
 		return "", engineError(err)
 	}
-	in := u.issuance(req, ls, asked)
+	in := u.issuance(a.req, a.session, a.asked)
+	in.Arrival = a.arrival
 	events := []storage.Event{}
-	if asked {
+	if a.asked {
 		events = append(events, audit.ConsentGiven(ctx, u.at, in.Code))
 	}
-	err = s.cfg.Store.Tenant(ls.Tenant.ID).IssueCode(ctx, in, audit.CodeIssued(ctx, u.at, in.Code), events...)
+	err = s.cfg.Store.Tenant(tenant).IssueCode(ctx, in, audit.CodeIssued(ctx, u.at, in.Code), events...)
 	return raw, err
 }
 

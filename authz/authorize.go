@@ -95,7 +95,7 @@ func (s *Server) fromMemory(w http.ResponseWriter, r *http.Request, in arrival) 
 	if j.session == nil {
 		return false, nil
 	}
-	code, err := s.issue(r.Context(), req.AuthorizeRequest, v.client, *j.session, false)
+	code, err := s.issue(r.Context(), approval{req: req.AuthorizeRequest, client: v.client, session: *j.session})
 	if err != nil {
 		s.views.drop(in.key)
 		return false, nil
@@ -146,7 +146,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, in arrival, d de
 	case j.session == nil:
 		return false, s.cfg.SignIn.Begin(w, r, req.AuthorizeRequest)
 	}
-	code, err := s.issue(ctx, req.AuthorizeRequest, d.client, *j.session, false)
+	code, err := s.issue(ctx, approval{req: req.AuthorizeRequest, client: d.client, session: *j.session})
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return true, nil

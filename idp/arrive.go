@@ -28,6 +28,11 @@ type arrival struct {
 	discovery  // of the subject's address
 }
 
+// identity is the key of the person who arrives (FO-08).
+func (a arrival) identity() storage.Identity {
+	return storage.Identity{Connection: a.connection.ID, Issuer: a.subject.Issuer, Subject: a.subject.Subject}
+}
+
 // local reports whether they proved themselves here.
 func (a arrival) local() bool { return a.connection.Kind == storage.Passkey }
 
@@ -35,6 +40,9 @@ func (a arrival) local() bool { return a.connection.Kind == storage.Passkey }
 // transaction to its next step. Session handle and browser binding are new:
 // those from before the sign-in are worth nothing after it (SE-02).
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request, l storage.Login, a arrival) error {
+	if done, err := s.settle(w, r, l, a); done || err != nil {
+		return err
+	}
 	handle := token.NewSecret()
 	session, before, err := s.signIn(r, l, a, s.newSession(r.Context(), a, hashOf(handle)))
 	if err != nil {
@@ -47,25 +55,7 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request, l storage.Login,
 		return away(err)
 	}
 	l.Tenant, l.Connection, l.Need = a.tenant.ID, a.connection.ID, s.needOf(l, a.tenant.Policy, session)
-	if done, err := s.settle(w, r, l, a.tenant, session); done || err != nil {
-		return err
-	}
 	return s.onward(w, r, l, session)
-}
-
-// settle ends the transaction of somebody who lacks nothing and is asked nothing, right
-// where they arrive.
-func (s *Server) settle(w http.ResponseWriter, r *http.Request, l storage.Login, t storage.Tenant, session storage.Session) (done bool, err error) {
-	settler, can := s.authorizer.(Settler)
-	if !can || l.Request == nil || session.Pending || !l.Need.Met(session) || !named(*l.Request, session) {
-		return false, nil
-	}
-	live := storage.LiveSession{Session: session, Tenant: t}
-	done, err = settler.Settle(w, r, *l.Request, live, func() error { return s.done(w, r, l) })
-	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
-		err = refuse("access_denied", err) // something is no longer live (AZ-36)
-	}
-	return done, err
 }
 
 // home ends the transaction of somebody who came by themselves where they wanted

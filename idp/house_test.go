@@ -165,8 +165,9 @@ type house struct {
 	request storage.AuthorizeRequest // what /start begins
 	// configure changes what start makes a server of; nil: nothing.
 	configure func(*idp.Config)
-	trips     atomic.Int64 // round trips to the database
-	log       *slog.Logger // nil: nothing is logged
+	// What went to the database.
+	trips, statements atomic.Int64
+	log               *slog.Logger // nil: nothing is logged
 }
 
 func newHouse(t *testing.T) *house {
@@ -229,7 +230,10 @@ func sqliteDatabase(t *testing.T) string {
 
 func (h *house) openStore(database string) {
 	h.t.Helper()
-	store, err := sqlstore.Open(h.t.Context(), sqlstore.Config{DSN: database, OnRoundTrip: func(int) { h.trips.Add(1) }})
+	store, err := sqlstore.Open(h.t.Context(), sqlstore.Config{DSN: database, OnRoundTrip: func(n int) {
+		h.trips.Add(1)
+		h.statements.Add(int64(n))
+	}})
 	h.must(err)
 	h.t.Cleanup(func() { store.Close() })
 	h.store = &flaky{Store: store}

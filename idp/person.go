@@ -13,7 +13,7 @@ import (
 // and nothing else (FO-08). It returns what has to be on record besides.
 // ErrConflict: somebody changed them meanwhile.
 func (s *Server) person(ctx context.Context, l storage.Login, a arrival, in *storage.SignIn) ([]storage.Event, error) {
-	in.Identity = storage.Identity{Connection: a.connection.ID, Issuer: a.subject.Issuer, Subject: a.subject.Subject}
+	in.Identity = a.identity()
 	known, err := s.cfg.Store.Tenant(a.tenant.ID).UserByIdentity(ctx, in.Identity)
 	address := a.subject.Email
 	switch {
@@ -69,6 +69,7 @@ func (s *Server) admit(ctx context.Context, l storage.Login, a arrival, in *stor
 	} else if more, err = s.follow(ctx, a, role, &in.User); err != nil {
 		return nil, err
 	}
+	in.Unchanged = !in.Create && !in.Link && (a.local() || a.describes(in.User))
 	a.describe(&in.User)
 	in.Session.User = in.User.ID
 	if in.Link {

@@ -34,15 +34,14 @@ type Authorizer interface {
 	Refuse(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, code string) error
 }
 
-// Settler is an [Authorizer] that answers at once where there is nothing to ask: it
-// reads once what ToApprove and Approve read one after the other.
+// Settler is an [Authorizer] that answers at once where there is nothing to ask.
 type Settler interface {
-	// Settle issues the code and writes the authorization response, if the client may
-	// have it without a question. before uses the transaction up; its error is returned,
-	// and no code is issued. done: a response was written, or err says why not. Otherwise
-	// nothing has happened, and the person has to see something: a question, or a page
-	// that says why they cannot go on.
-	Settle(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, s storage.LiveSession, before func() error) (done bool, err error)
+	// Settle issues the code of the transaction's request and writes the authorization
+	// response, if the client may have it without a question. live is the session that a
+	// begins, with what the person approved; session, code and the transaction's end are
+	// stored together. entered is called when they are, before the response; its error is returned.
+	// done: a response was written, or err says why not. Otherwise nothing has happened.
+	Settle(w http.ResponseWriter, r *http.Request, c storage.Client, live storage.LiveSession, a storage.Arrival, entered func() error) (done bool, err error)
 }
 
 // DomainOwners is home-realm discovery.

@@ -4,12 +4,17 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 )
 
-// settler is the engine, as one that answers at once.
+// settler is the engine, as one that answers at once: who arrives gets a code, unless
+// it has a question.
 type settler struct {
 	*engine
 	h       *house
@@ -18,19 +23,25 @@ type settler struct {
 	fail error
 }
 
-func (s *settler) Settle(w http.ResponseWriter, r *http.Request, req storage.AuthorizeRequest, live storage.LiveSession, before func() error) (bool, error) {
-	_, all, err := s.h.store.AuthorizeView(r.Context(), req.Client, "app.example", "", [][]byte{live.Handle})
-	if err != nil || s.ask {
-		return false, err
+func (s *settler) Settle(w http.ResponseWriter, r *http.Request, c storage.Client, live storage.LiveSession, a storage.Arrival, entered func() error) (bool, error) {
+	if s.ask {
+		return false, nil
 	}
-	if err := before(); err != nil {
+	now := s.h.clock.now().UTC().Truncate(time.Millisecond)
+	ref, err := token.Parse(token.Code, token.New(token.Code, now.Add(time.Minute)))
+	s.h.must(err)
+	err = s.h.store.Tenant(live.Tenant.ID).IssueCode(r.Context(), storage.IssueCode{
+		ClientVersion: c.Version, TenantVersion: live.Tenant.Version, Arrival: &a,
+		Code: storage.Code{Ref: ref, User: live.User, Client: c.ID, Session: live.ID, Connection: live.Connection, CreatedAt: now, ExpiresAt: now.Add(time.Minute)},
+	}, audit.ConsentGiven(r.Context(), now, storage.Code{User: live.User, Client: c.ID}))
+	if err = errors.Join(err, s.fail); err != nil {
+		return !errors.Is(err, storage.ErrConflict), err
+	}
+	if err := entered(); err != nil {
 		return true, err
 	}
 	s.settled++
-	if s.fail != nil {
-		return true, s.fail
-	}
-	return true, s.Approve(w, r, req, all[0], 0)
+	return true, s.Approve(w, r, *a.Login.Request, live, 0)
 }
 
 func settling(t *testing.T) (*house, *settler) {
@@ -42,65 +53,149 @@ func settling(t *testing.T) (*house, *settler) {
 	return h, s
 }
 
-func TestWhoIsAskedNothingIsAnsweredWhereTheyArrive(t *testing.T) {
+// known is a house that somebody of acme has visited.
+func known(t *testing.T) (*house, *settler) {
+	t.Helper()
 	h, s := settling(t)
+	if to := h.browser().arrivesAt("alice@acme.test"); to != answered {
+		t.Fatalf("the first visit goes to %q", to)
+	}
+	if s.settled != 0 || len(h.engine.approved) != 1 {
+		t.Fatalf("somebody new: settled %d, approved %d", s.settled, len(h.engine.approved))
+	}
+	return h, s
+}
+
+const answered = "https://app.example/cb?code=c"
+
+// arrivesAt is where somebody ends who is asked nothing.
+func (b *browser) arrivesAt(email string) string {
+	b.h.t.Helper()
+	to := b.arriving(email).location()
+	if strings.HasPrefix(to, "/login/") {
+		to = b.get(to).location()
+	}
+	return to
+}
+
+func TestWhoIsAskedNothingIsAnsweredWhereTheyArrive(t *testing.T) {
+	h, s := known(t)
 	b := h.browser()
 	back := h.provider(b.toProvider(b.open(), "alice@acme.test"))
-	if to := b.get(back).location(); to != "https://app.example/cb?code=c" || s.settled != 1 || len(h.engine.approved) != 1 {
+	if to := b.get(back).location(); to != answered || s.settled != 1 || len(h.engine.approved) != 2 {
 		t.Errorf("to %q, approved %+v", to, h.engine.approved)
 	}
 	if slices.ContainsFunc(b.cookies(), func(name string) bool { return name != h.sessionCookie("acme") }) {
 		t.Errorf("cookies left: %v", b.cookies())
 	}
+	if got := h.events("acme"); strings.Count(strings.Join(got, " "), "session.started") != 2 {
+		t.Errorf("on record: %v", got)
+	}
 	b.get(back).wants(http.StatusBadRequest, "already_used")
 	b.get(loginOf(back)).wants(http.StatusBadRequest, "already_used")
-	if len(h.engine.approved) != 1 {
+	if len(h.engine.approved) != 2 {
 		t.Error("two codes out of one transaction")
 	}
-}
-
-func TestNothingIsSettledForWhomSomethingIsMissing(t *testing.T) {
-	for name, set := range map[string]func(h *house){
-		"a question":        func(h *house) { h.engine.ask = true },
-		"a factor":          func(h *house) { h.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelMFA }) },
-		"a level":           func(h *house) { h.request.ACRValues = []string{"phr"} },
-		"the person, named": func(h *house) { h.request.HintSubject = "usr_somebody" },
-	} {
-		h, s := settling(t)
-		set(h)
-		b := h.browser()
-		if to := b.arriving("alice@acme.test").location(); to == "https://app.example/cb?code=c" || s.settled != 0 || len(h.engine.approved) != 0 {
-			t.Errorf("%s: to %q, approved %+v", name, to, h.engine.approved)
-		}
+	if live := b.session("acme"); !live.Usable(h.clock.now()) {
+		t.Errorf("signed in by %+v", live)
 	}
 }
 
-func TestSettlingThatFailsIsAPage(t *testing.T) {
-	h, s := settling(t)
-	s.fail = storage.ErrConflict
-	h.browser().arriving("alice@acme.test").wants(http.StatusForbidden, "access_denied")
+// Who has changed, or lacks something, goes the long way, which says what there is to say.
+func TestNothingIsSettledForWhomSomethingIsDifferent(t *testing.T) {
+	for name, set := range map[string]func(h *house){
+		"a question":            func(h *house) { h.engine.ask = true },
+		"a factor":              func(h *house) { h.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelMFA }) },
+		"a level":               func(h *house) { h.request.ACRValues = []string{"phr"} },
+		"the person, named":     func(h *house) { h.request.HintSubject = "usr_somebody" },
+		"a disabled person":     func(h *house) { h.disable("acme") },
+		"a new name":            func(h *house) { h.says("acme", "name", "Alice B.") },
+		"a new address":         func(h *house) { h.says("acme", "email", "alice.b@acme.test") },
+		"an address in doubt":   func(h *house) { h.says("acme", "email_verified", false) },
+		"a role":                func(h *house) { h.nameClaim("acme", "access_level"); h.says("acme", "access_level", "admin") },
+		"no role any more":      func(h *house) { h.nameClaim("acme", "access_level") },
+		"an address elsewhere":  func(h *house) { h.requireSSOElsewhere() },
+		"somebody else":         func(h *house) { h.says("acme", "sub", "mallory-sub") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := known(t)
+			set(h)
+			h.browser().arriving("alice@acme.test")
+			if s.settled != 0 || len(h.engine.approved) != 1 {
+				t.Errorf("settled %d, approved %d", s.settled, len(h.engine.approved))
+			}
+		})
+	}
+}
+
+// disable disables everybody of a tenant.
+func (h *house) disable(slug string) {
+	h.t.Helper()
+	for _, u := range h.users(slug) {
+		u.DisabledAt = h.clock.now()
+		h.must(h.store.Tenant(h.tenants[slug]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.now(), u)))
+	}
+}
+
+// requireSSOElsewhere makes acme's people come in through another connection.
+func (h *house) requireSSOElsewhere() {
+	h.t.Helper()
+	ctx, tenant, now := h.t.Context(), h.store.Tenant(h.tenants["acme"]), h.clock.now()
+	con := storage.Connection{ID: "con_second", Kind: storage.OIDC, Name: "Second", Issuer: "https://second.test", CreatedAt: now, Version: 1}
+	h.must(tenant.CreateConnection(ctx, con, audit.ConnectionCreated(ctx, now, con)))
+	h.putDomain("acme", storage.Domain{Name: "elsewhere.test", Connection: con.ID, VerifiedAt: now, SSORequired: true})
+	h.says("acme", "email", "alice@elsewhere.test")
+	h.must(h.renameUser("alice@elsewhere.test"))
+}
+
+// renameUser gives acme's only person the address that they say next.
+func (h *house) renameUser(email string) error {
+	u := h.users("acme")[0]
+	u.Email = email
+	return h.store.Tenant(h.tenants["acme"]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.now(), u))
+}
+
+// A browser that has a session, or had one, is let in the long way, which knows what
+// becomes of it.
+func TestNothingIsSettledBesideASession(t *testing.T) {
+	h, s := known(t)
+	b := h.browser()
+	b.arrivesAt("alice@acme.test")
+	h.clock.forward(2 * time.Hour) // past the idle end
+	b.arrivesAt("alice@acme.test")
+	if s.settled != 1 || len(h.engine.approved) != 3 {
+		t.Errorf("settled %d of %d", s.settled, len(h.engine.approved))
+	}
+}
+
+func TestSettlingThatFailsIsAPageAndNothingElse(t *testing.T) {
+	h, s := known(t)
 	s.fail = errors.New("no such code")
-	if p := h.browser().arriving("alice@acme.test"); p.Code != http.StatusInternalServerError {
+	b := h.browser()
+	if p := b.arriving("alice@acme.test"); p.Code != http.StatusInternalServerError {
 		t.Errorf("status %d", p.Code)
 	}
+	if slices.Contains(b.cookies(), h.sessionCookie("acme")) {
+		t.Error("who was refused has a session's cookie")
+	}
 }
 
-// A federated sign-in asks PostgreSQL nine times here, with an authorizer that reads
-// once and issues nothing: for the domain, and to begin the transaction; for the
-// transaction, its use, domain, person, sign-in, the view, and the transaction's end.
-func TestRoundTripsOfAFederatedSignIn(t *testing.T) {
+// A federated sign-in asks PostgreSQL eight statements here, without what the engine
+// reads about the request: for the domain, and to begin the transaction; for the
+// transaction, its use, the domain, and the view; and two that write everything at once.
+func TestStatementsOfAFederatedSignIn(t *testing.T) {
 	h := newHouseOn(t, base, postgresDatabase(t))
 	s := &settler{engine: h.engine, h: h}
 	h.engine.ask, h.request.LoginHint = false, "alice@acme.test"
 	h.server.SetAuthorizer(s)
-	var asked int64
-	for range 2 { // the first makes the person
+	var trips, statements int64
+	for range 3 { // the first makes the person, and nobody needs a partition any more at the third
 		b := h.browser()
-		before := h.trips.Load()
+		trips, statements = h.trips.Load(), h.statements.Load()
 		b.get(h.provider(b.open())).location()
-		asked = h.trips.Load() - before
+		trips, statements = h.trips.Load()-trips, h.statements.Load()-statements
 	}
-	if asked != 9 || len(h.engine.approved) != 2 {
-		t.Errorf("%d round trips, want 9; approved %d", asked, len(h.engine.approved))
+	if trips != 7 || statements != 8 || s.settled != 2 {
+		t.Errorf("%d round trips, want 7; %d statements, want 8; settled %d", trips, statements, s.settled)
 	}
 }

@@ -88,6 +88,28 @@ type IssueCode struct {
 	// Remember is the consent that was just given; RequireConsent one that must
 	// still be there. At most one of them is set.
 	Remember, RequireConsent *Consent
+	// Arrival is the sign-in that the code is the answer to, when both are stored at
+	// once; nil: the session is there.
+	Arrival *Arrival
+}
+
+// Arrival is somebody known coming back from their identity provider to an app that has
+// nothing to ask: their session begins, and the transaction ends, with the code.
+type Arrival struct {
+	// SignIn is Unchanged; its session is new, and in the place of no other.
+	SignIn SignIn
+	// Login is used up, by the rules of [Logins.AdvanceLogin].
+	Login Login
+	// Event is that of the sign-in.
+	Event Event
+}
+
+// Of reports whether a code is one that the arriving session may have: it is that
+// session's, and somebody is signed in by it at the moment of the code.
+func (a Arrival) Of(c Code) bool {
+	s := a.SignIn.Session
+	return s.ID == c.Session && s.User == c.User && a.SignIn.User.ID == c.User && s.Connection == c.Connection &&
+		a.SignIn.Identity.Connection == c.Connection && !s.Pending && !s.Expired(c.CreatedAt)
 }
 
 // Codes keeps one tenant's authorization codes.
@@ -96,6 +118,8 @@ type Codes interface {
 	// the user, the client (at ClientVersion), the session and the connection are live, and
 	// RequireConsent is still there (AZ-36). ErrConflict: one is not. It also
 	// notes the session's activity. more is for the consent that came with it.
+	// With an Arrival, ErrConflict says besides that the user has changed, that the
+	// identity is not theirs, or that the transaction is used up.
 	IssueCode(ctx context.Context, in IssueCode, ev Event, more ...Event) error
 	// RedeemCode consumes the code and creates grant and tokens, in one
 	// transaction. ErrConsumed: it was used already, or somebody was faster.
@@ -125,4 +149,7 @@ type Grants interface {
 	// ListGrants returns a person's grants that are neither revoked nor over at
 	// now, newest first.
 	ListGrants(ctx context.Context, user UserID, now time.Time) ([]Grant, error)
+	// ListConsents returns what a person's approvals are remembered for, by client,
+	// redirect host and resource. They hold without a grant, too.
+	ListConsents(ctx context.Context, user UserID) ([]Consent, error)
 }

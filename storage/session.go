@@ -110,6 +110,9 @@ type SignIn struct {
 	Link bool
 	// Demotes: the user was an owner and is none any more. ErrLastOwner.
 	Demotes bool
+	// Unchanged: User is as it was read. That it still is, and that the identity is
+	// theirs, is asked, and nothing of them is written.
+	Unchanged bool
 	// Session is stored with a new handle (SE-02): as a new row, or, when Renews
 	// is set, in place of the same person's session with that id, so that what
 	// hangs on it goes on living.

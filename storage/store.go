@@ -47,6 +47,19 @@ type SessionLookups interface {
 	// remembered consent for this client, redirect host and resource.
 	// ErrNotFound: no such client.
 	AuthorizeView(ctx context.Context, client ClientID, redirectHost, resource string, handles [][]byte) (Client, []LiveSession, error)
+	// ArrivalView returns in one statement what an arrival is decided on: the client,
+	// and whose identity it is in the tenant, with what they approved for this client,
+	// redirect host and resource. A user without ID: nobody's; a nil consent: nothing.
+	// ErrNotFound: no such client.
+	ArrivalView(ctx context.Context, at ArrivalPoint) (Client, User, *Consent, error)
+}
+
+// ArrivalPoint says who arrives, and at what.
+type ArrivalPoint struct {
+	Tenant                 TenantID
+	Identity               Identity
+	Client                 ClientID
+	RedirectHost, Resource string
 }
 
 // SigningKey is a key of the deployment, sealed at rest.

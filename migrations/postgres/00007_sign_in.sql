@@ -179,7 +179,7 @@ CREATE INDEX connection_tests_expiry ON connection_tests (expires_at, tenant_id)
 -- no factor, no secret, and nothing that a mail says.
 GRANT SELECT, INSERT, UPDATE, DELETE ON factors, recovery_codes, factor_tries, email_links, mails, logouts, connection_tests TO watchgate_app;
 GRANT SELECT, INSERT, DELETE ON replays TO watchgate_app;
-GRANT SELECT (tenant_id, connection_id, user_id) ON identities TO watchgate_lookup;
+GRANT SELECT ON identities TO watchgate_lookup;
 GRANT SELECT (tenant_id, id, kind, address, created_at, expires_at, attempts, next_at, done_at, outcome, over_at) ON mails TO watchgate_lookup;
 GRANT SELECT ON logouts TO watchgate_lookup;
 GRANT SELECT (tenant_id, last_at) ON factor_tries TO watchgate_lookup;

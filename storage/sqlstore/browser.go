@@ -58,6 +58,34 @@ func sessionsQuery(client storage.ClientID, host, resource string, handles [][]b
 	}}
 }
 
+// arrivalView begins with a row that is always there, as the lookups of tokens do.
+var arrivalView = "SELECT " + from("c", clientColumns) + ", " + from("u", userColumns) + ", " + from("k", consentColumns) + ` FROM (SELECT 1 AS one) o
+	LEFT JOIN clients c ON c.id = $1
+	LEFT JOIN identities i ON i.tenant_id = $2 AND i.connection_id = $3 AND i.issuer = $4 AND i.subject = $5
+	LEFT JOIN users u ON u.tenant_id = $2 AND u.id = i.user_id
+	LEFT JOIN consents k ON k.tenant_id = $2 AND k.user_id = i.user_id AND k.client_id = $1 AND k.redirect_host = $6 AND k.resource = $7`
+
+// ArrivalView implements storage.SessionLookups.
+func (s *Store) ArrivalView(ctx context.Context, at storage.ArrivalPoint) (storage.Client, storage.User, *storage.Consent, error) {
+	var (
+		c storage.Client
+		u storage.User
+		k storage.Consent
+	)
+	fields := slices.Concat(clientFields(&c), userFields(&u), consentFields(&k))
+	err := find(ctx, s.engine, scope{what: "arrival", lookup: true}, arrivalView, fields, string(at.Client), string(at.Tenant),
+		string(at.Identity.Connection), at.Identity.Issuer, at.Identity.Subject, at.RedirectHost, at.Resource)
+	switch {
+	case err != nil:
+		return c, u, nil, err
+	case c.ID == "":
+		return c, u, nil, wrap("client", storage.ErrNotFound)
+	case k.Client == "":
+		return c, u, nil, nil
+	}
+	return c, u, &k, nil
+}
+
 // SessionsByHandle implements storage.SessionLookups. Handles after the
 // sixteenth are not looked at.
 func (s *Store) SessionsByHandle(ctx context.Context, handles [][]byte) ([]storage.LiveSession, error) {

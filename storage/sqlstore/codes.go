@@ -60,12 +60,20 @@ func codeArgs(tenant string, c storage.Code) []any {
 // IssueCode implements storage.Codes. The moment is Code.CreatedAt.
 func (t *Tenant) IssueCode(ctx context.Context, in storage.IssueCode, ev storage.Event, more ...storage.Event) error {
 	u, c := newUnit(t.id, "issue code"), in.Code
+	if a := in.Arrival; a != nil && !a.Of(c) {
+		return wrap(u.what, storage.ErrConflict)
+	}
+	u.foldable = true
 	now := when(c.CreatedAt)
 	if k := in.RequireConsent; k != nil {
 		u.must(storage.ErrConflict, holdConsent, t.id, string(k.User), string(k.Client), k.RedirectHost, k.Resource,
 			now, k.ClientVersion, when(k.At))
 	}
-	u.must(storage.ErrConflict, holdSession, t.id, string(c.Session), string(c.User), now, string(c.Connection))
+	if a := in.Arrival; a != nil {
+		u.arrives(*a, c.CreatedAt)
+	} else {
+		u.must(storage.ErrConflict, holdSession, t.id, string(c.Session), string(c.User), now, string(c.Connection))
+	}
 	u.must(storage.ErrConflict, insertCode, append(codeArgs(t.id, c), in.ClientVersion, in.TenantVersion)...)
 	if k := in.Remember; k != nil {
 		u.do(rememberConsent, t.id, string(k.User), string(k.Client), k.RedirectHost, k.Resource,
@@ -79,10 +87,19 @@ func (t *Tenant) IssueCode(ctx context.Context, in storage.IssueCode, ev storage
 	return write(ctx, t.engine, u)
 }
 
+// arrives begins the session that a code is issued in, and ends its transaction.
+func (u *unit) arrives(a storage.Arrival, now time.Time) {
+	u.stays(a.SignIn)
+	u.do(insertSession, owned(u.tenant, sessionArgs(a.SignIn.Session))...)
+	u.must(storage.ErrConflict, advanceLogin, append(loginArgs(a.Login), when(now))...)
+	u.event(a.Event)
+}
+
 // RedeemCode implements storage.Codes. A code that is not there gives
 // ErrConsumed too.
 func (t *Tenant) RedeemCode(ctx context.Context, in storage.RedeemCode, ev storage.Event) error {
 	u := newUnit(t.id, "redeem code")
+	u.foldable = true
 	u.must(storage.ErrConsumed, redeemCode, t.id, in.Code.Hash[:], int64(in.Code.Bucket), when(in.At))
 	u.do(insertGrant, owned(t.id, grantArgs(in.Grant))...)
 	u.do(insertAccess, owned(t.id, accessArgs(in.Access))...)

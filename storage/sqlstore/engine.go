@@ -64,7 +64,7 @@ type room struct {
 // unit is one change: all of its statements or none.
 type unit struct {
 	what       string // for errors
-	tenant     string
+	tenant     string // "": its rows are guarded by no policy
 	statements []statement
 	rooms      []room
 	// free says that the unit holds no row that another may wait for, and raises
@@ -72,6 +72,10 @@ type unit struct {
 	// When a statement of a free unit refuses (ask), those after it have to do
 	// nothing by themselves.
 	free bool
+	// foldable says that an engine may run the statements as one: none looks at what
+	// another one of them writes, no two touch the same row, and all that have to
+	// touch one row fail alike.
+	foldable bool
 	// changes are told to every node that has joined the feed; when waits is set,
 	// the unit is done only after all of them know.
 	changes []storage.Change
@@ -83,6 +87,9 @@ type unit struct {
 
 // platform is the tenant_id of what belongs to no tenant.
 const platform = "platform"
+
+// noTenant is for units on tables that have no tenant_id, nor a policy.
+const noTenant = ""
 
 func newUnit(tenant, what string) *unit {
 	return &unit{what: what, tenant: tenant, statements: make([]statement, 0, 8)}

@@ -19,7 +19,7 @@ const loginByID = "SELECT " + loginColumns + " FROM logins WHERE id = $1 AND exp
 
 // BeginLogin implements storage.Logins.
 func (s *Store) BeginLogin(ctx context.Context, l storage.Login) error {
-	u := newUnit(platform, "begin login")
+	u := newUnit(noTenant, "begin login")
 	u.do(insertLogin, loginArgs(l)...)
 	return write(ctx, s.engine, u)
 }
@@ -34,7 +34,7 @@ func (s *Store) Login(ctx context.Context, id storage.LoginID, now time.Time) (s
 // AdvanceLogin implements storage.Logins. A transaction that is not there, or
 // expired before now, gives ErrConsumed too.
 func (s *Store) AdvanceLogin(ctx context.Context, l storage.Login, now time.Time) error {
-	u := newUnit(platform, "advance login")
+	u := newUnit(noTenant, "advance login")
 	u.must(storage.ErrConsumed, advanceLogin, append(loginArgs(l), when(now))...)
 	return write(ctx, s.engine, u)
 }

@@ -27,6 +27,7 @@ type postgres struct {
 	conns       int32 // of each pool, at most
 	seen        func(int)
 	gather      gatherer
+	foldings    foldings
 	waiters     *waiters
 	register    register
 }
@@ -201,7 +202,7 @@ func (p *postgres) send(ctx context.Context, units ...*gathered) error {
 	slices.SortStableFunc(units, func(a, b *gathered) int { return cmp.Compare(a.tenant, b.tenant) })
 	var b pgx.Batch
 	for i, w := range units {
-		queue(&b, w, i == 0 || units[i-1].tenant != w.tenant)
+		p.queue(&b, w, i == 0 || units[i-1].tenant != w.tenant)
 	}
 	p.seen(b.Len())
 	results := p.app.SendBatch(ctx, &b)
@@ -224,16 +225,15 @@ func (p *postgres) send(ctx context.Context, units ...*gathered) error {
 }
 
 // queue adds a unit to a batch.
-func queue(b *pgx.Batch, w *gathered, named bool) {
-	if named {
+func (p *postgres) queue(b *pgx.Batch, w *gathered, named bool) {
+	if named && w.tenant != "" {
 		b.Queue(setTenant, w.tenant)
 	}
-	for _, s := range w.statements {
-		if s.counted != "" {
-			b.Queue(s.counted, s.args...)
-		} else {
-			b.Queue(s.plain, s.args...)
-		}
+	if w.folds() {
+		sql, args := p.foldings.fold(w.statements)
+		b.Queue(sql, args...)
+	} else {
+		queueEach(b, w.statements)
 	}
 	switch {
 	case w.waits:
@@ -243,14 +243,41 @@ func queue(b *pgx.Batch, w *gathered, named bool) {
 	}
 }
 
+func queueEach(b *pgx.Batch, statements []statement) {
+	for _, s := range statements {
+		if s.counted != "" {
+			b.Queue(s.counted, s.args...)
+		} else {
+			b.Queue(s.plain, s.args...)
+		}
+	}
+}
+
 // collect reads the answers to one unit in their order; the first failure names
 // the statement that failed.
 func collect(results pgx.BatchResults, w *gathered, named bool) error {
-	if named {
+	if named && w.tenant != "" {
 		if _, err := results.Exec(); err != nil {
 			return err
 		}
 	}
+	if w.folds() {
+		if _, err := results.Exec(); err != nil {
+			return foldedError(err, w.unit)
+		}
+	} else if err := collectEach(results, w); err != nil {
+		return err
+	}
+	if len(w.changes) == 0 {
+		return nil
+	}
+	var xid num
+	err := results.QueryRow().Scan(&xid)
+	w.change = uint64(xid)
+	return err
+}
+
+func collectEach(results pgx.BatchResults, w *gathered) error {
 	for _, s := range w.statements {
 		if s.into != nil {
 			if err := collectIDs(results, s); err != nil {
@@ -269,13 +296,7 @@ func collect(results pgx.BatchResults, w *gathered, named bool) error {
 			w.err = s.fail
 		}
 	}
-	if len(w.changes) == 0 {
-		return nil
-	}
-	var xid num
-	err := results.QueryRow().Scan(&xid)
-	w.change = uint64(xid)
-	return err
+	return nil
 }
 
 func collectIDs(results pgx.BatchResults, s statement) error {

@@ -20,6 +20,11 @@ var (
 	identityIsUsers = one(`UPDATE users SET id = id WHERE tenant_id = $1 AND id = $2 AND EXISTS (
 		SELECT 1 FROM identities i WHERE i.tenant_id = $1 AND i.connection_id = $3 AND i.issuer = $4
 		AND i.subject = $5 AND i.user_id = $2)`)
+	// personStays takes the row of somebody who signs in unchanged, for as long as the
+	// unit takes: who changes them comes before, and is seen, or after.
+	personStays = one(`UPDATE users SET id = id WHERE tenant_id = $1 AND id = $2 AND version = $6 AND EXISTS (
+		SELECT 1 FROM identities i WHERE i.tenant_id = $1 AND i.connection_id = $3 AND i.issuer = $4
+		AND i.subject = $5 AND i.user_id = $2)`)
 	// Somebody who was invited, or who signed in without a provider, gets the first
 	// provider's subject that says who they are, and no second. The user's row was
 	// changed before: who links at the same moment finds another version of it.
@@ -78,6 +83,10 @@ func (u *unit) signsIn(in storage.SignIn) {
 		u.do(insertIdentity, u.tenant, string(i.Connection), i.Issuer, i.Subject, id)
 		return
 	}
+	if in.Unchanged {
+		u.stays(in)
+		return
+	}
 	if in.Demotes {
 		u.keepAnOwner(in.User)
 	}
@@ -89,6 +98,12 @@ func (u *unit) signsIn(in storage.SignIn) {
 		u.must(storage.ErrConflict, linkIdentity, u.tenant, id, string(i.Connection), i.Issuer, i.Subject)
 	}
 	u.tell(storage.ChangeUser, u.tenant, id)
+}
+
+// stays is signsIn for somebody of whom nothing changed.
+func (u *unit) stays(in storage.SignIn) {
+	id := in.Identity
+	u.must(storage.ErrConflict, personStays, u.tenant, string(in.User.ID), string(id.Connection), id.Issuer, id.Subject, in.User.Version)
 }
 
 // RaiseSession implements storage.Sessions. A session that is not there gives

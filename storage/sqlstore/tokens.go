@@ -46,6 +46,7 @@ func (t *Tenant) IssueToken(ctx context.Context, in storage.IssueToken, ev stora
 // RotateRefresh implements storage.Tokens.
 func (t *Tenant) RotateRefresh(ctx context.Context, in storage.RotateRefresh, ev storage.Event) error {
 	u := newUnit(t.id, "rotate refresh token")
+	u.foldable = true
 	next := in.Successor
 	u.must(storage.ErrConsumed, rotateRefresh, t.id, in.Old.Hash[:], int64(in.Old.Bucket), when(in.At),
 		next.Ref.Hash[:], when(in.At.Add(-storage.RetryWindow)), int64(next.Ref.Bucket))

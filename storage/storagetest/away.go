@@ -121,6 +121,10 @@ func reads(w *world) map[string]func(ctx context.Context) error {
 		"DomainOwner":    func(ctx context.Context) error { _, err := w.store.DomainOwner(ctx, h.domain.Name); return err },
 		"Sweep":          func(ctx context.Context) error { _, err := w.store.Sweep(ctx, w.now); return err },
 		"TouchSession":   func(ctx context.Context) error { return h.TouchSession(ctx, h.session.ID, w.now.Add(time.Minute)) },
+		"ArrivalView": func(ctx context.Context) error {
+			_, _, _, err := w.store.ArrivalView(ctx, storage.ArrivalPoint{Tenant: h.tenant.ID, Client: w.client.ID})
+			return err
+		},
 		"AuthorizeView": func(ctx context.Context) error {
 			_, _, err := w.store.AuthorizeView(ctx, w.client.ID, "", "", nil)
 			return err

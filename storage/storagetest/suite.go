@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Lookups", testLookups},
 		{"Introspect", testIntrospect},
 		{"AuthorizeView", testAuthorizeView},
+		{"Arrivals", testArrivals},
 		{"Logins", testLogins},
 		{"SigningKeys", testSigningKeys},
 		{"Events", testEvents},
