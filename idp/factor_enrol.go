@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -68,6 +69,9 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request, p proving, c chal
 		p.challenge = challenge{}
 	}
 	p.login.Purpose = storage.PurposeNone
+	if p.login.Need.First {
+		p.login.Need.First, p.login.Need.Fresh = false, time.Time{}
+	}
 	if p.ways.None() {
 		return s.showCodes(w, r, p)
 	}

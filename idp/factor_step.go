@@ -159,6 +159,8 @@ func (p proving) asks() ask {
 func (p proving) need() storage.Need {
 	n := p.login.Need
 	switch {
+	case p.silent():
+		n.Fresh = time.Time{}
 	case !aboutFactors(p.login.Purpose):
 	case p.local() || p.ways.None():
 		n.Fresh = later(n.Fresh, p.newEnough())
@@ -214,9 +216,22 @@ func (p proving) passkeyOnly(need storage.Need) bool {
 // one.
 func (p proving) provenAnew() bool {
 	if p.ways.None() || p.local() {
-		return storage.Need{Fresh: p.newEnough()}.Met(p.session)
+		return p.silent() || storage.Need{Fresh: p.newEnough()}.Met(p.session)
 	}
 	return storage.Need{Level: storage.LevelMFA, Since: p.newEnough()}.Met(p.session)
+}
+
+// silent reports whether somebody without a factor came back in this transaction from a
+// provider that was asked to authenticate them anew, and says of nobody when it did.
+// Whoever stole their session could not have come that way.
+func (p proving) silent() bool {
+	return p.login.Need.First && p.ways.None() && p.session.AuthTime.IsZero() && !p.session.CreatedAt.Before(p.login.CreatedAt)
+}
+
+// onlyFirst reports whether nothing but a first factor that is to be enrolled asks for a
+// new authentication: not the app's request, nor a page of ours.
+func (p proving) onlyFirst() bool {
+	return p.ways.None() && !p.local() && (p.login.Need.First || p.login.Need.Fresh.IsZero())
 }
 
 // factorStep shows what the transaction still needs, or goes on.
@@ -246,6 +261,7 @@ func (s *Server) factorStep(w http.ResponseWriter, r *http.Request, l storage.Lo
 // authenticateAnew sends somebody to where they authenticate.
 func (s *Server) authenticateAnew(w http.ResponseWriter, r *http.Request, p proving) error {
 	l := p.login
+	l.Need.First = p.onlyFirst()
 	l.Need.Fresh, l.Ceremony = later(p.need().Fresh, p.newEnough()), nil
 	return s.leave(w, r, l, destination{tenant: p.tenant, connection: p.connection, email: p.user.Email})
 }

@@ -151,7 +151,7 @@ func (h *house) requireSSOElsewhere() {
 // renameUser gives acme's only person the address that they say next.
 func (h *house) renameUser(email string) error {
 	u := h.users("acme")[0]
-	u.Email = email
+	u.Email, u.Claims["email"] = email, email
 	return h.store.Tenant(h.tenants["acme"]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.now(), u))
 }
 

@@ -127,7 +127,9 @@ func (s *Server) redirectURI(c storage.ConnectionID) string {
 // Login.Need before onward, and what comes after goes by that.
 func (s *Server) needOf(l storage.Login, p storage.TenantPolicy, session storage.Session) storage.Need {
 	if l.Request != nil {
-		return s.cfg.Rules.Need(*l.Request, p, session)
+		need := s.cfg.Rules.Need(*l.Request, p, session)
+		need.First = l.Need.First
+		return need
 	}
 	need := l.Need
 	if !need.Level.AtLeast(p.RequireLevel) {
@@ -157,8 +159,12 @@ func answers(l storage.Login, n storage.Need, session storage.Session) bool {
 }
 
 // proven reports whether what a provider says of its authentication satisfies
-// the transaction: to have asked for a new one is not to have got it (FO-27).
+// the transaction: to have asked for a new one is not to have got it (FO-27). One that
+// says nothing at all can still sign in somebody who has no factor yet.
 func proven(l storage.Login, at time.Time) bool {
+	if l.Need.First && at.IsZero() {
+		return true
+	}
 	earliest := l.Need.Fresh
 	if l.Request != nil {
 		since, _ := assurance.Since(*l.Request)

@@ -127,6 +127,10 @@ type Need struct {
 	Since time.Time `json:"since,omitzero"`
 	// Fresh is the earliest moment of the whole authentication; zero: any.
 	Fresh time.Time `json:"fresh,omitzero"`
+	// First says that Fresh is for enrolling somebody's first factor and for nothing
+	// else: a provider that never says when it authenticated anybody was asked to do it
+	// anew, and its answer in this transaction has to do.
+	First bool `json:"first,omitempty"`
 }
 
 // ClockLeeway is how far a provider's clock, which says when it authenticated
