@@ -35,11 +35,22 @@ type Factor struct {
 	Version    int64
 }
 
+// MaxFactors is how many factors a person has at most.
+const MaxFactors = 10
+
 // Factors keeps one tenant's people's factors.
 type Factors interface {
 	// AddFactor adds one. ErrExists: the id or the passkey's credential is there.
-	// ErrNotFound: no such user.
+	// ErrNotFound: no such user. ErrConflict: they have MaxFactors, however many are
+	// added at once.
 	AddFactor(ctx context.Context, f Factor, ev Event) error
+	// RenameFactor stores what the person calls it. ErrNotFound: unknown, or not that
+	// person's.
+	RenameFactor(ctx context.Context, user UserID, id FactorID, name string, ev Event) error
+	// ResealFactor replaces SealedSecret by the same secret under another key, if f's is
+	// what is stored. ErrConflict: it is not, or there is no such factor. The version
+	// stays: a code that is checked at the same moment counts.
+	ResealFactor(ctx context.Context, f Factor, sealed []byte) error
 	// RemoveFactor removes one. ErrNotFound: unknown, or not that person's.
 	RemoveFactor(ctx context.Context, user UserID, id FactorID, ev Event) error
 	// UseFactor stores Count, Public and LastUsedAt if the stored version is

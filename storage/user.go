@@ -54,6 +54,9 @@ type Users interface {
 	// they will have. ErrExists: the id or an identity is taken. ErrNotFound: no such
 	// connection.
 	CreateUser(ctx context.Context, u User, ids []Identity, ev Event) error
+	// InviteUser is CreateUser for somebody whose address nobody has. ErrExists, too:
+	// somebody has it, compared in lower case, however many are invited at once.
+	InviteUser(ctx context.Context, u User, ids []Identity, ev Event) error
 	// UpdateUser replaces everything but the id, if the stored version is
 	// u.Version. ErrConflict, ErrNotFound. ErrLastOwner: the tenant's last owner who is
 	// not disabled would be disabled, or none any more, however many do this at once.

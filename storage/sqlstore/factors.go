@@ -21,6 +21,12 @@ func factorArgs(f storage.Factor) []any {
 
 var (
 	insertFactor = some(insert("factors", under(factorColumns)))
+	// factorFits is asked under the lock of the person's row, which all take who add
+	// one.
+	factorFits = one(`UPDATE users SET version = version WHERE tenant_id = $1 AND id = $2
+		AND (SELECT count(*) FROM factors f WHERE f.user_id = $2 AND f.tenant_id = $1) < $3`)
+	renameFactor = one("UPDATE factors SET name = $4 WHERE tenant_id = $1 AND id = $2 AND user_id = $3")
+	resealFactor = one("UPDATE factors SET secret = $5 WHERE tenant_id = $1 AND id = $2 AND user_id = $3 AND secret = $4")
 	removeFactor = one("DELETE FROM factors WHERE tenant_id = $1 AND id = $2 AND user_id = $3")
 	useFactor    = one(`UPDATE factors SET counter = $4, public = $5, last_used_at = $6, version = version + 1
 		WHERE tenant_id = $1 AND id = $2 AND user_id = $3 AND version = $7`)
@@ -47,8 +53,25 @@ const (
 // AddFactor implements storage.Factors.
 func (t *Tenant) AddFactor(ctx context.Context, f storage.Factor, ev storage.Event) error {
 	u := newUnit(t.id, "factor "+string(f.ID))
+	u.must(storage.ErrNotFound, holdUser, t.id, string(f.User))
+	u.must(storage.ErrConflict, factorFits, t.id, string(f.User), int64(storage.MaxFactors))
 	u.do(insertFactor, owned(t.id, factorArgs(f))...)
 	u.event(ev)
+	return write(ctx, t.engine, u)
+}
+
+// RenameFactor implements storage.Factors.
+func (t *Tenant) RenameFactor(ctx context.Context, user storage.UserID, id storage.FactorID, name string, ev storage.Event) error {
+	u := newUnit(t.id, "factor "+string(id))
+	u.must(storage.ErrNotFound, renameFactor, t.id, string(id), string(user), name)
+	u.event(ev)
+	return write(ctx, t.engine, u)
+}
+
+// ResealFactor implements storage.Factors.
+func (t *Tenant) ResealFactor(ctx context.Context, f storage.Factor, sealed []byte) error {
+	u := newUnit(t.id, "factor "+string(f.ID))
+	u.must(storage.ErrConflict, resealFactor, t.id, string(f.ID), string(f.User), optional(f.SealedSecret), optional(sealed))
 	return write(ctx, t.engine, u)
 }
 

@@ -20,6 +20,10 @@ var (
 const listGrants = "SELECT " + grantColumns + ` FROM grants
 	WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 ORDER BY id DESC`
 
+// listConsents reads them in the order of their key.
+const listConsents = "SELECT " + consentColumns + ` FROM consents
+	WHERE tenant_id = $1 AND user_id = $2 ORDER BY client_id, redirect_host, resource`
+
 // RevokeGrant implements storage.Grants.
 func (t *Tenant) RevokeGrant(ctx context.Context, id storage.GrantID, at time.Time, ev storage.Event) error {
 	u := newUnit(t.id, "grant "+string(id))
@@ -45,4 +49,9 @@ func (t *Tenant) WithdrawConsent(ctx context.Context, user storage.UserID, clien
 // ListGrants implements storage.Grants.
 func (t *Tenant) ListGrants(ctx context.Context, user storage.UserID, now time.Time) ([]storage.Grant, error) {
 	return list(ctx, t.engine, t.scope("grants"), listGrants, grantFields, t.id, string(user), when(now))
+}
+
+// ListConsents implements storage.Grants.
+func (t *Tenant) ListConsents(ctx context.Context, user storage.UserID) ([]storage.Consent, error) {
+	return list(ctx, t.engine, t.scope("consents"), listConsents, consentFields, t.id, string(user))
 }

@@ -44,6 +44,7 @@ func signInQueries(when string) []planned {
 	var out []planned
 	for name, q := range map[string]planned{
 		"domain's owner":        {sql: domainOwner, args: []any{"7.test"}, lookup: true},
+		"arrival":               {sql: arrivalView, args: []any{"app", "ten_a", "con1", "", user, "", ""}, lookup: true},
 		"local accounts":        {sql: localAccounts, args: []any{"7@acme.test"}, lookup: true},
 		"due logouts":           {sql: dueLogouts, args: []any{1, 10}, lookup: true},
 		"due mails":             {sql: dueMails, args: []any{1000, 10}, lookup: true},
@@ -56,6 +57,9 @@ func signInQueries(when string) []planned {
 		"page of sessions":      {sql: pageSessions, args: []any{"ten_a", "sesusr00005000", 1, 10}},
 		"provider's session":    {sql: userByUpstreamSID, args: []any{"ten_a", "sid" + user, "con1"}},
 		"factors":               {sql: listFactors, args: []any{"ten_a", user}},
+		"room for a factor":     {sql: factorFits.plain, args: []any{"ten_a", user, 10}},
+		"address of nobody":     {sql: addressIsFree.plain, args: []any{"ten_a", "nobody@acme.test"}},
+		"consents":              {sql: listConsents, args: []any{"ten_a", user}},
 		"factor by credential":  {sql: factorByCredential, args: []any{"ten_a", user}},
 		"recovery codes":        {sql: countRecoveryCodes, args: []any{"ten_a", user}},
 		"who stays owner":       {sql: ownerStays.plain, args: []any{"ten_a", "usr00000001", 1}},

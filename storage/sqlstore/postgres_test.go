@@ -163,7 +163,6 @@ func TestRolesCanDoNoMoreThanTheirWork(t *testing.T) {
 		{lookupRole, "SELECT sealed FROM mails"},
 		{lookupRole, "SELECT hash FROM replays"},
 		{lookupRole, "SELECT report FROM connection_tests"},
-		{lookupRole, "SELECT subject FROM identities"},
 		{lookupRole, "UPDATE logouts SET done_at = 1"},
 		{appRole, "UPDATE replays SET expires_at = 1"},
 		{appRole, "DELETE FROM api_keys"},

@@ -15,6 +15,9 @@ var (
 	ownerStays = one(`UPDATE tenants SET version = version WHERE id = $1 AND (
 		NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = $1 AND u.id = $2 AND u.role = 'owner' AND u.disabled_at IS NULL AND u.version = $3)
 		OR EXISTS (SELECT 1 FROM users o WHERE o.tenant_id = $1 AND o.id <> $2 AND o.role = 'owner' AND o.disabled_at IS NULL))`)
+	// addressIsFree is asked under the same lock, which all take who invite.
+	addressIsFree = one(`UPDATE tenants SET version = version WHERE id = $1 AND NOT EXISTS (
+		SELECT 1 FROM users u WHERE u.email_lower = $2 AND u.email_lower <> '' AND u.tenant_id = $1)`)
 )
 
 const userByID = "SELECT " + userColumns + " FROM users WHERE tenant_id = $1 AND id = $2"
@@ -36,6 +39,18 @@ var (
 // CreateUser implements storage.Users. ErrNotFound: no such tenant, too.
 func (t *Tenant) CreateUser(ctx context.Context, user storage.User, ids []storage.Identity, ev storage.Event) error {
 	u := newUnit(t.id, "user "+string(user.ID))
+	return t.createUser(ctx, u, user, ids, ev)
+}
+
+// InviteUser implements storage.Users.
+func (t *Tenant) InviteUser(ctx context.Context, user storage.User, ids []storage.Identity, ev storage.Event) error {
+	u := newUnit(t.id, "user "+string(user.ID))
+	u.must(storage.ErrNotFound, holdTenant, t.id)
+	u.must(storage.ErrExists, addressIsFree, t.id, strings.ToLower(user.Email))
+	return t.createUser(ctx, u, user, ids, ev)
+}
+
+func (t *Tenant) createUser(ctx context.Context, u *unit, user storage.User, ids []storage.Identity, ev storage.Event) error {
 	u.do(insertUser, owned(t.id, userArgs(user))...)
 	for _, i := range ids {
 		u.do(insertIdentity, t.id, string(i.Connection), i.Issuer, i.Subject, string(user.ID))

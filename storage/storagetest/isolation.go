@@ -103,6 +103,10 @@ var reaches = merged(signReaches, merged(keyReaches, map[string]reach{
 		list, err := own.ListGrants(w.Context(), other.user.ID, w.now)
 		return len(list) > 0, err
 	},
+	"ListConsents": func(w *world, own storage.TenantStore, other *home) (bool, error) {
+		list, err := own.ListConsents(w.Context(), other.user.ID)
+		return len(list) > 0, err
+	},
 	"IssueToken": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		a := other.access
 		a.Ref = ref(token.Access, a.ExpiresAt)

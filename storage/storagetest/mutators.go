@@ -27,6 +27,7 @@ var unrecorded = map[string]string{
 	"FinishRequest":  "an answer is kept; what was answered is recorded",
 	"ForgetRequest":  "nothing was done",
 	"UseFactor":      "a proof; the session that it raises is recorded",
+	"ResealFactor":   "the same secret under another key",
 	"TakeTry":        "counts before anything is looked at; what is refused is recorded",
 	"ClearTries":     "as TakeTry",
 	"UseEmailLink":   "what the person does by it is recorded",
@@ -239,6 +240,7 @@ type homePicture struct {
 	Domains     []storage.Domain
 	Sessions    []storage.Session
 	Grants      []storage.Grant
+	Consents    []storage.Consent
 	Trail       []storage.Event
 	Live        []storage.LiveSession
 	Code, Used  *storage.LiveCode
@@ -278,7 +280,8 @@ func (w *world) look(h *home) homePicture {
 	return homePicture{
 		Users: get(h.ListUsers(ctx))(w), Connections: connections, Domains: get(h.ListDomains(ctx))(w),
 		Sessions: get(h.ListSessions(ctx, h.user.ID, w.now))(w), Grants: get(h.ListGrants(ctx, h.user.ID, w.now))(w),
-		Trail: get(h.Events(ctx, "", all))(w), Live: live, Code: code, Used: used, Access: access, Refresh: refresh,
+		Consents: get(h.ListConsents(ctx, h.user.ID))(w),
+		Trail:    get(h.Events(ctx, "", all))(w), Live: live, Code: code, Used: used, Access: access, Refresh: refresh,
 		Keyring: w.lookAtKeys(h), Signing: w.lookAtSigning(h),
 	}
 }

@@ -125,6 +125,11 @@ var signChanges = map[string]change{
 		in := w.signIn(w.a)
 		return w.a.CreateUser(ctx, in.User, []storage.Identity{in.Identity}, ev)
 	},
+	"InviteUser": func(ctx context.Context, w *world, ev storage.Event) error {
+		in := w.signIn(w.a)
+		in.User.Email = string(ev.ID) + "@acme.test"
+		return w.a.InviteUser(ctx, in.User, []storage.Identity{in.Identity}, ev)
+	},
 	"RaiseSession": func(ctx context.Context, w *world, ev storage.Event) error {
 		return w.a.RaiseSession(ctx, w.a.session.ID, w.raise(w.a.session), ev)
 	},
@@ -135,6 +140,9 @@ var signChanges = map[string]change{
 	},
 	"AddFactor": func(ctx context.Context, w *world, ev storage.Event) error {
 		return w.a.AddFactor(ctx, w.newPasskey(w.a), ev)
+	},
+	"RenameFactor": func(ctx context.Context, w *world, ev storage.Event) error {
+		return w.a.RenameFactor(ctx, w.a.user.ID, w.a.totp.ID, "renamed", ev)
 	},
 	"RemoveFactor": func(ctx context.Context, w *world, ev storage.Event) error {
 		return w.a.RemoveFactor(ctx, w.a.user.ID, w.a.totp.ID, ev)

@@ -9,6 +9,9 @@ import (
 
 func testFactors(t *testing.T, w *world) {
 	testFactorLife(w)
+	testFactorName(w)
+	testFactorIsResealed(w)
+	testFactorsFit(w)
 	testRecoveryCodes(w)
 	testTries(w)
 }
@@ -54,6 +57,57 @@ func testFactorLife(w *world) {
 		w.Errorf("%d factors are left", len(left))
 	}
 	w.same(get(w.b.FactorByCredential(ctx, used.CredentialID))(w), elsewhere)
+}
+
+// testFactorName: what a factor is called changes while it is being used.
+func testFactorName(w *world) {
+	ctx, h := w.Context(), w.newHome()
+	w.must(h.RenameFactor(ctx, h.user.ID, h.passkey.ID, "Zoë’s key", w.event("x")))
+	w.must(h.UseFactor(ctx, h.passkey))
+	h.passkey.Name, h.passkey.Version = "Zoë’s key", 2
+	w.same(get(h.ListFactors(ctx, h.user.ID))(w), []storage.Factor{h.totp, h.passkey})
+	colleague := w.invited(h, nil)
+	w.want(h.RenameFactor(ctx, colleague.ID, h.passkey.ID, "x", w.event("x")), storage.ErrNotFound)
+	w.want(h.RenameFactor(ctx, h.user.ID, "fac_nobody", "x", w.event("x")), storage.ErrNotFound)
+}
+
+// testFactorIsResealed: what somebody resealed meanwhile stays as they left it, and a
+// code that is being checked counts.
+func testFactorIsResealed(w *world) {
+	ctx, h := w.Context(), w.newHome()
+	fresh := []byte{0, 255, 7}
+	w.must(h.ResealFactor(ctx, h.totp, fresh))
+	w.want(h.ResealFactor(ctx, h.totp, []byte("later")), storage.ErrConflict)
+	w.must(h.UseFactor(ctx, h.totp))
+	h.totp.SealedSecret, h.totp.Version = fresh, 2
+	w.same(get(h.ListFactors(ctx, h.user.ID))(w), []storage.Factor{h.totp, h.passkey})
+	colleague := w.invited(h, nil)
+	theirs := h.totp
+	theirs.User = colleague.ID
+	w.want(h.ResealFactor(ctx, theirs, []byte("x")), storage.ErrConflict)
+	w.want(h.ResealFactor(ctx, h.passkey, []byte("x")), storage.ErrConflict) // it has no secret
+	ghost := h.totp
+	ghost.ID = "fac_nobody"
+	w.want(h.ResealFactor(ctx, ghost, []byte("x")), storage.ErrConflict)
+}
+
+// testFactorsFit: of many at once, those are added for which there is room.
+func testFactorsFit(w *world) {
+	ctx, h := w.Context(), w.newHome() // who has two
+	factors, events := make([]storage.Factor, racers), make([]storage.Event, racers)
+	for i := range factors {
+		factors[i], events[i] = w.newPasskey(h), w.event("x")
+	}
+	won := winners(w.T, race(func(i int) error { return h.AddFactor(ctx, factors[i], events[i]) }), storage.ErrConflict)
+	if list := get(h.ListFactors(ctx, h.user.ID))(w); len(won) != storage.MaxFactors-2 || len(list) != storage.MaxFactors {
+		w.Errorf("%d were added, and there are %d", len(won), len(list))
+	}
+	w.must(h.RemoveFactor(ctx, h.user.ID, factors[won[0]].ID, w.event("x")))
+	w.must(h.AddFactor(ctx, w.newPasskey(h), w.event("x")))
+	w.want(h.AddFactor(ctx, w.newTOTP(h), w.event("x")), storage.ErrConflict)
+	colleague := w.newTOTP(h)
+	colleague.User = w.invited(h, nil).ID
+	w.must(h.AddFactor(ctx, colleague, w.event("x")))
 }
 
 func testRecoveryCodes(w *world) {

@@ -12,6 +12,9 @@ var signReaches = map[string]reach{
 	"CreateUser": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		return own.CreateUser(w.Context(), storage.User{ID: storage.NewUserID(w.now)}, []storage.Identity{other.identity}, w.event("x"))
 	}),
+	"InviteUser": mutation(func(w *world, own storage.TenantStore, other *home) error {
+		return own.InviteUser(w.Context(), storage.User{ID: storage.NewUserID(w.now)}, []storage.Identity{other.identity}, w.event("x"))
+	}),
 	"UsersByEmail": func(w *world, own storage.TenantStore, other *home) (bool, error) {
 		users, err := own.UsersByEmail(w.Context(), other.user.Email)
 		return has(users, func(u storage.User) bool { return u.ID == other.user.ID }), err
@@ -62,6 +65,12 @@ var signReaches = map[string]reach{
 	},
 	"AddFactor": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		return own.AddFactor(w.Context(), other.passkey, w.event("x"))
+	}),
+	"RenameFactor": mutation(func(w *world, own storage.TenantStore, other *home) error {
+		return own.RenameFactor(w.Context(), other.user.ID, other.totp.ID, "mine", w.event("x"))
+	}),
+	"ResealFactor": mutation(func(w *world, own storage.TenantStore, other *home) error {
+		return own.ResealFactor(w.Context(), other.totp, []byte{1})
 	}),
 	"RemoveFactor": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		return own.RemoveFactor(w.Context(), other.user.ID, other.passkey.ID, w.event("x"))

@@ -11,6 +11,7 @@ import (
 
 func testSignInPeople(t *testing.T, w *world) {
 	testInvited(w)
+	testInvitedOnce(w)
 	testLinked(w)
 	testPeopleByEmail(w)
 	testPeoplePages(w)
@@ -62,6 +63,34 @@ func testInvited(w *world) {
 	foreign := storage.Identity{Connection: w.b.connection.ID, Issuer: "i", Subject: "s"}
 	w.want(h.CreateUser(ctx, w.signIn(h).User, []storage.Identity{foreign}, w.event("x")), storage.ErrNotFound)
 	w.same(w.look(h), before)
+}
+
+// testInvitedOnce: somebody whose address somebody has is not invited, and of many at
+// once one is.
+func testInvitedOnce(w *world) {
+	ctx, h := w.Context(), w.newHome()
+	local := w.local(h)
+	invite := func(email string, ev storage.Event) error {
+		u := w.signIn(h).User
+		u.Email = email
+		return h.InviteUser(ctx, u, []storage.Identity{{Connection: local.ID, Issuer: local.Issuer, Subject: string(u.ID)}}, ev)
+	}
+	w.want(invite(strings.ToUpper(h.user.Email), w.event("x")), storage.ErrExists)
+	for round := range rounds {
+		one, events := fmt.Sprintf("Søren%d@Acme.Test", round), make([]storage.Event, racers)
+		for i := range events {
+			events[i] = w.event("x")
+		}
+		won := winners(w.T, race(func(i int) error { return invite([]string{one, strings.ToUpper(one)}[i%2], events[i]) }), storage.ErrExists)
+		if people := get(h.UsersByEmail(ctx, one))(w); len(won) != 1 || len(people) != 1 {
+			w.Errorf("%d invitations made %d people", len(won), len(people))
+		}
+	}
+	w.must(invite("", w.event("x"))) // who has no address has nobody's
+	w.must(invite("", w.event("x")))
+	other := w.signIn(w.b).User
+	other.Email = "søren0@acme.test"
+	w.must(w.b.InviteUser(ctx, other, nil, w.event("x")))
 }
 
 // linking is the first sign-in of somebody who was there already.

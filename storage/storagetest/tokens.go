@@ -40,6 +40,7 @@ func testWithdrawal(t *testing.T, w *world) {
 	kept := w.redeem(issue.Code)
 	w.must(h.RedeemCode(ctx, kept, w.event("x")))
 
+	w.same(get(h.ListConsents(ctx, h.user.ID))(w), []storage.Consent{h.consent})
 	w.must(h.WithdrawConsent(ctx, h.user.ID, w.client.ID, w.now, w.event("x")))
 	w.same(get(h.ListGrants(ctx, h.user.ID, w.now))(w), []storage.Grant{kept.Grant})
 	w.want(h.RedeemCode(ctx, w.redeem(h.code), w.event("x")), storage.ErrConsumed)

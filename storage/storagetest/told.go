@@ -28,9 +28,11 @@ var told = map[string]func(w *world) []storage.Change{
 	"RotateRefresh":       nothing, // a refresh token is never remembered, and kills no access token
 
 	"CreateUser":           nothing,
+	"InviteUser":           nothing,
 	"RaiseSession":         nothing, // the handle that is dead is never remembered
 	"PutConnectionTest":    nothing,
 	"AddFactor":            nothing, // what was issued hangs on the session that was raised
+	"RenameFactor":         nothing,
 	"RemoveFactor":         nothing,
 	"ReplaceRecoveryCodes": nothing,
 	"UseRecoveryCode":      nothing,
