@@ -118,6 +118,7 @@ func all(ctx context.Context) map[string]storage.Event {
 		"KeyExchanged":                KeyExchanged(ctx, at, grant, access, true),
 		"KeyRefused":                  KeyRefused(ctx, at, "key_1", "reveal", "forbidden", keyBy),
 		"FactorAdded":                 FactorAdded(ctx, at, "usr_1", factor),
+		"FactorRenamed":               FactorRenamed(ctx, at, "usr_1", factor, "old phone"),
 		"FactorRemoved":               FactorRemoved(ctx, at, "usr_1", factor, ActorUser),
 		"FactorProved":                FactorProved(ctx, at, session, "totp"),
 		"FactorRefused":               FactorRefused(ctx, at, "usr_1", "replayed"),

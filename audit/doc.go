@@ -27,7 +27,7 @@
 //	user.updated  user.disabled  user.enabled  user.invited  user.linked
 //	role.kept  roles.missing
 //	factor.added  factor.removed  factor.proved  factor.refused
-//	factor.regressed  recovery_codes.replaced  recovery_code.used
+//	factor.regressed  factor.renamed  recovery_codes.replaced  recovery_code.used
 //	link.sent  link.used  address.proved
 //	sessions.ended  upstream.signed_out  upstream.refused
 //	tokens.revoked_upstream  logout.delivered

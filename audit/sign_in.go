@@ -14,6 +14,14 @@ func FactorAdded(ctx context.Context, at time.Time, user storage.UserID, f stora
 	return event(ctx, at, aboutFactor(byUser(success("factor.added"), user), f))
 }
 
+// FactorRenamed records factor.renamed: the person calls a second factor otherwise than
+// before, which is was.
+func FactorRenamed(ctx context.Context, at time.Time, user storage.UserID, f storage.Factor, was string) storage.Event {
+	ev := aboutFactor(byUser(success("factor.renamed"), user), f)
+	ev.Details["was"] = was
+	return event(ctx, at, ev)
+}
+
 // FactorRemoved records factor.removed. by says who removed it, as the kind of an
 // actor: [ActorUser] is the person.
 func FactorRemoved(ctx context.Context, at time.Time, user storage.UserID, f storage.Factor, by string) storage.Event {

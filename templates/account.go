@@ -30,6 +30,7 @@ const (
 	AccountMailSent      = "A mail is on its way to you. Open the link in it to confirm the address."
 	AccountMailTooOften  = "You have asked for this several times. Use the newest mail, or wait an hour."
 	AccountFactorRemoved = "The factor is removed."
+	AccountFactorRenamed = "The factor has its new name."
 	AccountSessionEnded  = "That session has ended."
 	AccountOthersEnded   = "All your other sessions have ended."
 	AccountWithdrawn     = "The app’s access has ended."

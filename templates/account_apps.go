@@ -15,8 +15,9 @@ type AccountApp struct {
 	Unverified  bool // nobody has checked who runs it
 	Offline     bool // it keeps its access while the person is away
 	ByKey       bool // some of its access was made under an API key
+	Remembered  bool // it has no access now, and gets it again without asking
 	Scopes      []ScopeItem
-	Since       AccountMoment
+	Since       AccountMoment // since when it has access, or is allowed it
 	WithdrawURL string
 }
 

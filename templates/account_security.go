@@ -27,7 +27,25 @@ type AccountFactor struct {
 	Added     AccountMoment
 	Used      AccountMoment
 	RemoveURL string // empty: it has to stay
+	RenameURL string
 }
+
+// AccountNamePage asks what somebody calls a factor.
+type AccountNamePage struct {
+	AccountFrame
+	Action    string
+	CancelURL string
+	Factor    AccountFactor
+	Said      string // what the field holds
+	Problem   string // one of the sentences below; empty for none
+}
+
+// Sentences for Problem of an [AccountNamePage].
+const (
+	AccountNameMissing = "Give it a name."
+	AccountNameTooLong = "A name has at most 64 characters."
+	AccountNameUnclear = "A name has letters, digits and signs in one line, and nothing that cannot be seen."
+)
 
 // AccountRemovePage asks before a factor is removed.
 type AccountRemovePage struct {
@@ -43,6 +61,7 @@ type AccountRemovePage struct {
 var (
 	accountSecurity = accountDocument("account_security")
 	accountRemove   = accountDocument("account_remove")
+	accountName     = accountDocument("account_name")
 )
 
 // AccountSecurity writes the page. Its forms post [FieldCSRF].
@@ -50,3 +69,6 @@ func AccountSecurity(w io.Writer, p AccountSecurityPage) error { return render(w
 
 // AccountRemove writes the page. It posts [FieldStep] and [FieldCSRF].
 func AccountRemove(w io.Writer, p AccountRemovePage) error { return render(w, accountRemove, p) }
+
+// AccountName writes the page. It posts [FieldName] and [FieldCSRF].
+func AccountName(w io.Writer, p AccountNamePage) error { return render(w, accountName, p) }

@@ -31,8 +31,8 @@ func sampleSessions() []AccountSession {
 
 func sampleFactors() []AccountFactor {
 	return []AccountFactor{
-		{Name: "Alice’s laptop", Passkey: true, Added: before(300 * 24 * time.Hour), Used: before(3 * time.Hour), RemoveURL: "/account/acme/factors/fac_1"},
-		{Name: "Phone", Added: before(40 * 24 * time.Hour), RemoveURL: "/account/acme/factors/fac_2"},
+		{Name: "Alice’s laptop", Passkey: true, Added: before(300 * 24 * time.Hour), Used: before(3 * time.Hour), RemoveURL: "/account/acme/factors/fac_1", RenameURL: "/account/acme/factors/fac_1/name"},
+		{Name: "Phone", Added: before(40 * 24 * time.Hour), RemoveURL: "/account/acme/factors/fac_2", RenameURL: "/account/acme/factors/fac_2/name"},
 	}
 }
 
@@ -74,6 +74,18 @@ func accountSamples() map[string]writer {
 		return AccountApps(w, AccountAppsPage{AccountFrame: sampleFrame(AccountTabApps)})
 	}
 	all["account-withdraw"] = func(w io.Writer) error { return AccountWithdraw(w, withdraw) }
+	forgotten := withdraw
+	forgotten.App.Remembered, forgotten.App.Offline = true, false
+	all["account-withdraw-remembered"] = func(w io.Writer) error { return AccountWithdraw(w, forgotten) }
+	all["account-apps-remembered"] = func(w io.Writer) error {
+		return AccountApps(w, AccountAppsPage{AccountFrame: sampleFrame(AccountTabApps), Apps: []AccountApp{forgotten.App}})
+	}
+	rename := AccountNamePage{AccountFrame: sampleFrame(""), Action: "/account/acme/factors/fac_1/name", CancelURL: "/account/acme/security",
+		Factor: sampleFactors()[0], Said: "Alice’s laptop"}
+	nameless := rename
+	nameless.Said, nameless.Problem = "", AccountNameMissing
+	all["account-name"] = func(w io.Writer) error { return AccountName(w, rename) }
+	all["account-name-problem"] = func(w io.Writer) error { return AccountName(w, nameless) }
 	return all
 }
 
@@ -112,6 +124,7 @@ func accountHostile(s string) map[string]writer {
 	own, choice, security := filled[AccountPage](s), filled[AccountChoicePage](s), filled[AccountSecurityPage](s)
 	remove, list, end := filled[AccountRemovePage](s), filled[AccountSessionsPage](s), filled[AccountEndPage](s)
 	others, apps, withdraw := filled[AccountEndOthersPage](s), filled[AccountAppsPage](s), filled[AccountWithdrawPage](s)
+	named := filled[AccountNamePage](s)
 	removable := remove
 	removable.Needed = false
 	return map[string]writer{
@@ -119,6 +132,7 @@ func accountHostile(s string) map[string]writer {
 		"account-choice":     func(w io.Writer) error { return AccountSwitch(w, choice) },
 		"account-security":   func(w io.Writer) error { return AccountSecurity(w, security) },
 		"account-remove":     func(w io.Writer) error { return AccountRemove(w, remove) },
+		"account-name":       func(w io.Writer) error { return AccountName(w, named) },
 		"account-removable":  func(w io.Writer) error { return AccountRemove(w, removable) },
 		"account-sessions":   func(w io.Writer) error { return AccountSessions(w, list) },
 		"account-end":        func(w io.Writer) error { return AccountEnd(w, end) },
@@ -173,16 +187,20 @@ func TestPagesThatAskDoNothingUntilItIsProvedWhoAsks(t *testing.T) {
 
 func TestAccountPagesSayWhatTheyMustSay(t *testing.T) {
 	for name, words := range map[string][]string{
-		"account":               {"Alice Archer", "alice@acme.test", "Confirmed", "Owner", "says so each time", "Acme Okta", "Other organizations"},
-		"account-unconfirmed":   {"Not confirmed", "Confirm the address", "Use the newest mail", "Member"},
-		"account-choice":        {"not signed in at the organization", "Globex Corporation"},
-		"account-security":      {"Alice’s laptop", "Passkey, added", "not used yet", "Has to stay", "You have 7 that work", "there are 2"},
-		"account-remove-needed": {"This factor has to stay"},
-		"account-remove-prove":  {"First confirm that it is you", "It is your only one"},
-		"account-sessions":      {"Firefox on Windows", "This one", "Oslo, Norway", "12 minutes ago", "Not complete", "End all others", "resists phishing"},
-		"account-end":           {"Demo status board", "lose the access"},
-		"account-apps":          {"See monitors, checks and their results", "Also while you are away", "Not verified", "API key"},
-		"account-withdraw":      {"What this breaks", "stops working for you", "while you are away", "demo-spa"},
+		"account":                     {"Alice Archer", "alice@acme.test", "Confirmed", "Owner", "says so each time", "Acme Okta", "Other organizations"},
+		"account-unconfirmed":         {"Not confirmed", "Confirm the address", "Use the newest mail", "Member"},
+		"account-choice":              {"not signed in at the organization", "Globex Corporation"},
+		"account-security":            {"Alice’s laptop", "Passkey, added", "not used yet", "Has to stay", "You have 7 that work", "there are 2"},
+		"account-remove-needed":       {"This factor has to stay"},
+		"account-remove-prove":        {"First confirm that it is you", "It is your only one"},
+		"account-sessions":            {"Firefox on Windows", "This one", "Oslo, Norway", "12 minutes ago", "Not complete", "End all others", "resists phishing"},
+		"account-end":                 {"Demo status board", "lose the access"},
+		"account-apps":                {"See monitors, checks and their results", "Also while you are away", "Not verified", "API key"},
+		"account-apps-remembered":     {"No access now", "Allowed 13 November 2026", "again without asking you"},
+		"account-withdraw-remembered": {"It has no access", "it asks you"},
+		"account-name":                {"Rename", "Alice’s laptop"},
+		"account-name-problem":        {"Give it a name."},
+		"account-withdraw":            {"What this breaks", "stops working for you", "while you are away", "demo-spa"},
 	} {
 		said := text(parsed(t, accountSamples()[name]))
 		for _, w := range words {

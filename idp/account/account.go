@@ -100,14 +100,14 @@ func (p *Pages) Mount(m *web.Mux) {
 	m.Page("GET "+p.path+"/account", p.choose)
 	for path, show := range map[string]page{
 		"": p.overview, "/security": p.security, "/sessions": p.sessions, "/apps": p.apps,
-		"/factors/{factor}": p.askRemove, "/sessions/others": p.askEndOthers, "/sessions/{session}": p.askEnd, "/apps/{client}": p.askWithdraw,
+		"/factors/{factor}": p.askRemove, "/factors/{factor}/name": p.askName, "/sessions/others": p.askEndOthers, "/sessions/{session}": p.askEnd, "/apps/{client}": p.askWithdraw,
 	} {
 		m.Page("GET "+p.path+"/account/{tenant}"+path, p.shown(show))
 	}
 	for path, take := range map[string]form{
 		"/address": p.sendLink, "/security/passkey": p.add(storage.PurposeEnrolPasskey), "/security/app": p.add(storage.PurposeEnrolTOTP),
 		"/security/codes":   p.add(storage.PurposeRecoveryCodes),
-		"/factors/{factor}": p.remove, "/sessions/others": p.endOthers, "/sessions/{session}": p.end, "/apps/{client}": p.withdraw,
+		"/factors/{factor}": p.remove, "/factors/{factor}/name": p.rename, "/sessions/others": p.endOthers, "/sessions/{session}": p.end, "/apps/{client}": p.withdraw,
 	} {
 		m.Page("POST "+p.path+"/account/{tenant}"+path, web.SameOrigin(p.taken(take), p.origin))
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/web"
@@ -66,9 +67,18 @@ func (p *Pages) app(v visit) (templates.AccountApp, error) {
 	return all[i], nil
 }
 
-// appsOf are all apps that have access for the person, in the order of their names.
+// access is what an app has of somebody: grants that work, and approvals that are
+// remembered, by which it gets others without a question.
+type access struct {
+	client   storage.Client
+	grants   []storage.Grant
+	consents []storage.Consent
+}
+
+// appsOf are all apps that have access for the person, or get it without asking, in the
+// order of their names.
 func (p *Pages) appsOf(v visit) ([]templates.AccountApp, error) {
-	grants, err := p.grants(v)
+	byClient, err := p.accesses(v)
 	if err != nil {
 		return nil, err
 	}
@@ -76,19 +86,46 @@ func (p *Pages) appsOf(v visit) ([]templates.AccountApp, error) {
 	if err != nil {
 		return nil, away(err)
 	}
-	byClient := map[storage.ClientID][]storage.Grant{}
-	for _, g := range grants {
-		byClient[g.Client] = append(byClient[g.Client], g)
-	}
 	var all []templates.AccountApp
 	for _, id := range slices.Sorted(maps.Keys(byClient)) {
-		app, err := p.describe(v, id, byClient[id], rss)
-		if err != nil {
-			return nil, err
+		if a := byClient[id]; len(a.grants)+len(a.consents) > 0 {
+			all = append(all, p.describe(v, *a, rss))
 		}
-		all = append(all, app)
 	}
 	slices.SortStableFunc(all, func(a, b templates.AccountApp) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// accesses are what apps have of the person. An approval from before the app changed
+// answers for nothing (AZ-31).
+func (p *Pages) accesses(v visit) (map[storage.ClientID]*access, error) {
+	grants, err := p.grants(v)
+	if err != nil {
+		return nil, err
+	}
+	consents, err := p.tenant(v).ListConsents(v.r.Context(), v.live.User)
+	if err != nil {
+		return nil, away(err)
+	}
+	all := map[storage.ClientID]*access{}
+	of := func(id storage.ClientID) *access {
+		if all[id] == nil {
+			all[id] = &access{}
+		}
+		return all[id]
+	}
+	for _, g := range grants {
+		of(g.Client).grants = append(of(g.Client).grants, g)
+	}
+	for _, c := range consents {
+		of(c.Client).consents = append(of(c.Client).consents, c)
+	}
+	for id, a := range all {
+		if a.client, err = p.client(v.r.Context(), id); err != nil {
+			return nil, err
+		}
+		a.consents = slices.DeleteFunc(a.consents, func(c storage.Consent) bool { return c.ClientVersion != a.client.Version })
+	}
 	return all, nil
 }
 
@@ -146,31 +183,36 @@ func nameOf(c storage.Client) string {
 	return c.Name
 }
 
-// describe puts an app and its grants into words.
-func (p *Pages) describe(v visit, id storage.ClientID, grants []storage.Grant, rss []storage.ResourceServer) (templates.AccountApp, error) {
-	c, err := p.client(v.r.Context(), id)
-	if err != nil {
-		return templates.AccountApp{}, err
-	}
+// describe puts what an app has into words: what it can do, or, where it has no access at
+// the moment, what it is allowed again without a question.
+func (p *Pages) describe(v visit, a access, rss []storage.ResourceServer) templates.AccountApp {
 	app := templates.AccountApp{
-		Name: nameOf(c), ClientID: string(id), Unverified: !c.Verified, WithdrawURL: p.at(v, "apps", string(id)),
+		Name: nameOf(a.client), ClientID: string(a.client.ID), Unverified: !a.client.Verified,
+		WithdrawURL: p.at(v, "apps", string(a.client.ID)), Remembered: len(a.grants) == 0,
 	}
-	since, known := grants[0].CreatedAt, map[string]bool{}
-	for _, g := range grants {
-		app.Offline = app.Offline || g.Session == ""
-		app.ByKey = app.ByKey || g.Key != ""
-		if g.CreatedAt.Before(since) {
-			since = g.CreatedAt
+	var since time.Time
+	add := func(at time.Time, scopes, resource []string) {
+		if since.IsZero() || at.Before(since) {
+			since = at
 		}
-		for _, name := range g.Scopes {
-			if !known[name] {
-				known[name] = true
-				app.Scopes = append(app.Scopes, inWords(name, g.Resource, rss, v.live.Tenant.ID))
+		for _, name := range scopes {
+			if !slices.ContainsFunc(app.Scopes, func(s templates.ScopeItem) bool { return s.Name == name }) {
+				app.Scopes = append(app.Scopes, inWords(name, resource, rss, v.live.Tenant.ID))
 			}
 		}
 	}
+	for _, g := range a.grants {
+		app.Offline = app.Offline || g.Session == ""
+		app.ByKey = app.ByKey || g.Key != ""
+		add(g.CreatedAt, g.Scopes, g.Resource)
+	}
+	for _, c := range a.consents {
+		if app.Remembered {
+			add(c.At, c.Scopes, strings.Fields(c.Resource))
+		}
+	}
 	app.Since = templates.NewAccountMoment(since, p.now())
-	return app, nil
+	return app
 }
 
 // inWords describes a scope: by the words of OpenID Connect, by those of an API that

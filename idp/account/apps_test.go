@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/watchgate/watchgate/audit"
 )
 
 const apps = "/account/acme/apps"
@@ -53,15 +55,46 @@ func TestWithdrawingAConsentKillsTheTokens(t *testing.T) {
 	})
 }
 
-func TestAccessThatEndedWithItsSessionIsNotListed(t *testing.T) {
+// TestApprovalWithoutAccessIsListedAndWithdrawn: what an app gets again without asking
+// is the person's to see, and to take back.
+func TestApprovalWithoutAccessIsListedAndWithdrawn(t *testing.T) {
+	onBoth(t, func(w *world) {
+		phone := w.browser().signIn("acme", "alice")
+		w.grant("acme", phone, false)
+		w.grant("acme", w.browser().signIn("acme", "bob"), false)
+		b := w.browser()
+		b.signIn("acme", "alice")
+		b.get(apps).hides("No access now")
+		b.follow(b.agree(sessions + "/" + string(phone.ID)))
+		b.get(apps).says("Status board", "No access now", "gets this again without asking you", "See your monitors")
+		b.get(apps+"/board").says("It has no access at Acme now", "See your monitors", "it asks you")
+		b.get(apps + "/board").hides("What this breaks")
+		b.follow(b.agree(apps+"/board")).says("access has ended", "No app has access at the moment.")
+		bob, err := w.tenant("acme").UsersByEmail(w.Context(), "bob@acme.test")
+		w.must(err)
+		left, err := w.tenant("acme").ListConsents(w.Context(), bob[0].ID)
+		if w.must(err); len(left) != 1 {
+			w.Errorf("of somebody else there are %d left", len(left))
+		}
+	})
+}
+
+// TestApprovalFromBeforeTheAppChangedIsNotListed: it answers for nothing, the app has to
+// ask again.
+func TestApprovalFromBeforeTheAppChangedIsNotListed(t *testing.T) {
 	w := newWorld(t)
 	phone := w.browser().signIn("acme", "alice")
 	w.grant("acme", phone, false)
 	b := w.browser()
 	b.signIn("acme", "alice")
-	b.get(apps).says("Status board")
 	b.follow(b.agree(sessions + "/" + string(phone.ID)))
-	b.get(apps).hides("Status board")
+	b.get(apps).says("No access now")
+	app, err := w.store.Client(w.Context(), "board")
+	w.must(err)
+	app.Name = "Another board"
+	w.must(w.store.UpdateClient(w.Context(), app, audit.ClientUpdated(w.Context(), w.clock.now(), app)))
+	b.get(apps).says("No app has access at the moment.")
+	b.get(apps+"/board").refuses(http.StatusNotFound, "not_found")
 }
 
 func TestAttackAppOfSomebodyElse(t *testing.T) {

@@ -3,7 +3,6 @@ package account
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,11 +31,9 @@ func (p *Pages) removal(v visit) (m removal, err error) {
 	if m.all, m.connection, err = p.factors(v); err != nil {
 		return m, err
 	}
-	i := slices.IndexFunc(m.all, func(f storage.Factor) bool { return string(f.ID) == v.r.PathValue("factor") })
-	if i < 0 {
-		return m, unknown(nil)
+	if m.factor, err = chosen(v, m.all); err != nil {
+		return m, err
 	}
-	m.factor = m.all[i]
 	m.proof, err = p.toChangeFactors(v)
 	return m, err
 }

@@ -50,7 +50,7 @@ func (p *Pages) factors(v visit) ([]storage.Factor, storage.Connection, error) {
 func (p *Pages) factor(v visit, f storage.Factor, con storage.Connection, all []storage.Factor) templates.AccountFactor {
 	now := p.now()
 	shown := templates.AccountFactor{
-		Name: f.Name, Passkey: f.Kind == storage.FactorPasskey,
+		Name: f.Name, RenameURL: p.at(v, "factors", string(f.ID), "name"), Passkey: f.Kind == storage.FactorPasskey,
 		Added: templates.NewAccountMoment(f.CreatedAt, now), Used: templates.NewAccountMoment(f.LastUsedAt, now),
 	}
 	if p.cfg.Prover != nil && idp.Removable(v.live.Tenant.Policy, con.Kind, all, f.ID) {

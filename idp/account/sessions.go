@@ -3,6 +3,7 @@ package account
 import (
 	"slices"
 
+	"github.com/watchgate/watchgate/internal/device"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/templates"
 )
@@ -54,7 +55,7 @@ func (p *Pages) connections(v visit) (map[storage.ConnectionID]string, error) {
 func (p *Pages) session(v visit, s storage.Session, names map[storage.ConnectionID]string) templates.AccountSession {
 	now := p.now()
 	shown := templates.AccountSession{
-		Device: Device(s.UserAgent), Place: p.cfg.Places.Of(s.IP), IP: s.IP, Connection: names[s.Connection],
+		Device: device.Name(s.UserAgent), Place: p.cfg.Places.Of(s.IP), IP: s.IP, Connection: names[s.Connection],
 		Level: string(s.Level), Pending: s.Pending, Present: s.ID == v.live.ID,
 		SignedIn: templates.NewAccountMoment(s.CreatedAt, now), Seen: templates.NewAccountMoment(s.LastSeenAt, now),
 		EndURL: p.at(v, "sessions", string(s.ID)),

@@ -35,7 +35,7 @@ func (p *Pages) isToken(presented string, l storage.LiveSession, use string) boo
 // notices are what a page can say that comes after a form, by the name that stands in
 // its address.
 var notices = map[string]string{
-	"mail_sent": templates.AccountMailSent, "too_often": templates.AccountMailTooOften, "removed": templates.AccountFactorRemoved,
+	"mail_sent": templates.AccountMailSent, "too_often": templates.AccountMailTooOften, "removed": templates.AccountFactorRemoved, "renamed": templates.AccountFactorRenamed,
 	"ended": templates.AccountSessionEnded, "others_ended": templates.AccountOthersEnded, "withdrawn": templates.AccountWithdrawn,
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -13,7 +15,9 @@ import (
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/idp"
+	"github.com/watchgate/watchgate/internal/device"
 	"github.com/watchgate/watchgate/internal/mail"
+	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -60,7 +64,7 @@ func (f *Factors) AddPasskey(ctx context.Context, t storage.TenantID, u storage.
 	if err != nil {
 		return idp.Proof{}, wrong(err)
 	}
-	factor, err := newPasskey(u.ID, *made, name)
+	factor, err := newPasskey(u.ID, *made, named(name, passkeyName(ctx)))
 	if err != nil {
 		return idp.Proof{}, err
 	}
@@ -78,42 +82,73 @@ func newPasskey(u storage.UserID, made webauthn.Credential, name string) (storag
 		return storage.Factor{}, fmt.Errorf("mfa: passkey: %w", err)
 	}
 	return storage.Factor{
-		User: u, Kind: storage.FactorPasskey, Name: named(name, "Passkey"),
+		User: u, Kind: storage.FactorPasskey, Name: name,
 		CredentialID: made.ID, Public: kept, Count: int64(made.Authenticator.SignCount),
 	}, nil
 }
 
 // add stores a factor, and tells its person.
 func (f *Factors) add(ctx context.Context, t storage.TenantID, u storage.User, factor storage.Factor) (storage.Factor, error) {
-	if _, err := f.room(ctx, t, u.ID); err != nil {
+	all, err := f.room(ctx, t, u.ID)
+	if err != nil {
 		return factor, err
 	}
 	now := f.now()
+	factor.Name = distinct(factor.Name, all)
 	factor.CreatedAt, factor.LastUsedAt, factor.Version = now, now, 1
 	if factor.ID == "" {
 		factor.ID = storage.NewFactorID(now)
 	}
-	err := f.cfg.Store.Tenant(t).AddFactor(ctx, factor, audit.FactorAdded(ctx, now, u.ID, factor))
+	err = f.cfg.Store.Tenant(t).AddFactor(ctx, factor, audit.FactorAdded(ctx, now, u.ID, factor))
 	switch {
 	case errors.Is(err, storage.ErrExists):
 		return factor, wrong(err)
+	case errors.Is(err, storage.ErrConflict): // others were added since room
+		return factor, fmt.Errorf("%w: %w", idp.ErrTooManyFactors, err)
 	case err != nil:
 		return factor, err
 	}
 	return factor, f.tell(ctx, t, u, mail.FactorAdded, map[string]string{"factor": factor.Name})
 }
 
+// passkeyName is what a passkey is called of which its person says nothing: by where
+// it was made.
+func passkeyName(ctx context.Context) string {
+	where := device.Name(origin.From(ctx).UserAgent)
+	if where == device.Unknown {
+		return "Passkey"
+	}
+	return "Passkey (" + where + ")"
+}
+
+// distinct is a name that none of the person's factors has.
+func distinct(name string, all []storage.Factor) string {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(all, func(f storage.Factor) bool { return f.Name == name })
+	}
+	for n, wanted := 2, name; taken(name); n++ {
+		number := " " + strconv.Itoa(n)
+		name = shortened(wanted, maxName-len(number)) + number
+	}
+	return name
+}
+
+// shortened is the beginning of a text, of at most so many characters.
+func shortened(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return strings.TrimSpace(string([]rune(s)[:most]))
+}
+
 // named is what a factor is called: what the person said, without what does not
 // print, or else the other.
 func named(said, otherwise string) string {
 	said = strings.TrimSpace(strings.Map(printable, strings.ToValidUTF8(said, "")))
-	if utf8.RuneCountInString(said) > maxName {
-		said = strings.TrimSpace(string([]rune(said)[:maxName]))
-	}
 	if said == "" {
 		return otherwise
 	}
-	return said
+	return shortened(said, maxName)
 }
 
 func printable(r rune) rune {

@@ -1,11 +1,13 @@
 package mfa_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/mfa"
 	"github.com/watchgate/watchgate/internal/mail"
+	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -242,6 +245,75 @@ func TestElevenFactorsAreOneTooMany(t *testing.T) {
 		_, _, app := w.factors.NewTOTP(w.ctx, w.acme, w.alice)
 		if !errors.Is(passkey, idp.ErrTooManyFactors) || !errors.Is(app, idp.ErrTooManyFactors) {
 			t.Errorf("%v, %v", passkey, app)
+		}
+	})
+}
+
+// TestRoomForOneFactorIsForOne: of several ceremonies that end at once, as many are
+// stored as there is room for.
+func TestRoomForOneFactorIsForOne(t *testing.T) {
+	onBoth(t, func(w *world) {
+		for range idp.MaxFactors - 1 {
+			w.enrol(w.acme, w.alice)
+		}
+		const racers = 4
+		var ready [racers]func() error
+		for i := range ready {
+			d := newDevice()
+			options, kept, err := w.factors.NewPasskey(w.ctx, w.acme, w.alice)
+			w.must(err)
+			response := d.create(t, options)
+			ready[i] = func() error {
+				_, err := w.factors.AddPasskey(w.ctx, w.acme, w.alice, kept, response, "")
+				return err
+			}
+		}
+		var errs [racers]error
+		var all sync.WaitGroup
+		for i := range ready {
+			all.Go(func() { errs[i] = ready[i]() })
+		}
+		all.Wait()
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, idp.ErrTooManyFactors) {
+				t.Error(err)
+			}
+		}
+		list, err := w.store.Tenant(w.acme).ListFactors(w.ctx, w.alice.ID)
+		if w.must(err); won != 1 || len(list) != idp.MaxFactors {
+			t.Errorf("%d of %d were added, and there are %d", won, racers, len(list))
+		}
+	})
+}
+
+// TestFactorsAreCalledByWhereTheyWereMade: two of one kind are told apart.
+func TestFactorsAreCalledByWhereTheyWereMade(t *testing.T) {
+	onBoth(t, func(w *world) {
+		firefox := origin.With(w.ctx, origin.Origin{UserAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0"})
+		add := func(ctx context.Context, said string) {
+			options, kept, err := w.factors.NewPasskey(ctx, w.acme, w.alice)
+			w.must(err)
+			_, err = w.factors.AddPasskey(ctx, w.acme, w.alice, kept, newDevice().create(t, options), said)
+			w.must(err)
+		}
+		long := strings.Repeat("ü", 64)
+		for _, said := range []string{"", "", "", long, long} {
+			add(firefox, said)
+		}
+		add(origin.With(w.ctx, origin.Origin{UserAgent: "x"}), "")
+		all, err := w.store.Tenant(w.acme).ListFactors(w.ctx, w.alice.ID)
+		w.must(err)
+		var names []string
+		for _, f := range all {
+			names = append(names, f.Name)
+		}
+		slices.Sort(names)
+		want := []string{"Passkey", "Passkey (Firefox on Windows)", "Passkey (Firefox on Windows) 2", "Passkey (Firefox on Windows) 3", strings.Repeat("ü", 62) + " 2", long}
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

@@ -1,9 +1,9 @@
-package account
+package device
 
 import "strings"
 
-// unknownDevice is what calls itself nothing that we know.
-const unknownDevice = "Unknown device"
+// Unknown is what calls itself nothing that we know.
+const Unknown = "Unknown device"
 
 // mark is a part of a user agent, and what has it. Of several that fit, the first
 // counts: most browsers also say that they are others (RFC 9110 section 10.1.5).
@@ -25,13 +25,13 @@ var systemMarks = []mark{
 	{"Windows NT", "Windows"}, {"Macintosh", "a Mac"}, {"Linux", "Linux"},
 }
 
-// Device says in words what a user agent is: "Firefox on Windows". What it says of
+// Name says in words what a user agent is: "Firefox on Windows". What it says of
 // itself anybody can say; it is for people to recognize their own.
-func Device(userAgent string) string {
+func Name(userAgent string) string {
 	browser, system := browserOf(userAgent), first(systemMarks, userAgent)
 	switch {
 	case browser == "" && system == "":
-		return unknownDevice
+		return Unknown
 	case browser == "":
 		return "A browser on " + system
 	case system == "":

@@ -1,9 +1,9 @@
-package account_test
+package device_test
 
 import (
 	"testing"
 
-	"github.com/watchgate/watchgate/idp/account"
+	"github.com/watchgate/watchgate/internal/device"
 )
 
 func TestDevicesInWords(t *testing.T) {
@@ -26,7 +26,7 @@ func TestDevicesInWords(t *testing.T) {
 		"<script>":    "Unknown device",
 		"":            "Unknown device",
 	} {
-		if got := account.Device(agent); got != want {
+		if got := device.Name(agent); got != want {
 			t.Errorf("%s\nis %q, want %q", agent, got, want)
 		}
 	}
