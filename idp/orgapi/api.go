@@ -84,6 +84,16 @@ func writer(ctx context.Context) (caller, error) {
 	return c, nil
 }
 
+// writerAt is a writer, and the version that they mean; 0: whichever there is.
+func writerAt(ctx context.Context, m manage.IfMatch) (caller, int64, error) {
+	c, err := writer(ctx)
+	if err != nil {
+		return c, 0, err
+	}
+	version, err := m.Version()
+	return c, version, err
+}
+
 // ownerOnly is a writer who is an owner.
 func ownerOnly(ctx context.Context) (caller, error) {
 	c, err := writer(ctx)

@@ -181,11 +181,7 @@ type patchConnection struct {
 }
 
 func (a *API) patchConnection(ctx context.Context, in *patchConnection) (*connectionOutput, error) {
-	c, err := writer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	version, err := in.Version()
+	c, version, err := writerAt(ctx, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -202,8 +198,11 @@ func (a *API) patchConnection(ctx context.Context, in *patchConnection) (*connec
 		return nil, err
 	case reflect.DeepEqual(was, will):
 		return a.found(c, was), nil
-	case !c.owner() && (makesOwners(was) || makesOwners(will)) && !onlyRenamed(was, will):
-		return nil, forOwners()
+	}
+	if !onlyRenamed(was, will) {
+		if err := a.mayTouch(c, was, will); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.cfg.Directory.ReplaceConnection(c, c.tenant(), will, ""); err != nil {
 		return nil, unmatched(in.IfMatch, err)
@@ -299,6 +298,14 @@ func (a *API) switched(ctx context.Context, in *ConnectionPath, on bool) (*conne
 	}
 	if con.DisabledAt.IsZero() == on {
 		return a.found(c, con), nil
+	}
+	if on {
+		err = a.mayTouch(c, con)
+	} else {
+		err = a.mayClose(c, con.ID) // that nobody comes to be an owner any more is no loss
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := a.cfg.Directory.SetConnectionEnabled(c, c.tenant(), in.id(), on); err != nil {
 		return nil, refusal(err)

@@ -228,6 +228,18 @@ func TestMappingIsTriedOnASample(t *testing.T) {
 			t.Errorf("%s: %+v", body, got)
 		}
 	}
+	entra := w.does(http.StatusCreated, alice, "POST", "/v1/connections", `{"name":"Entra","preset":"entra","role_claim":"groups","role_rules":[{"value":"ops","role":"admin"}],
+		"fields":{"directory_id":"4f1c2a7e-9b3d-4c55-8a61-0d2e7b9f3c14","client_id":"0b7e5c1d-2f3a-4b6c-8d9e-1a2b3c4d5e6f","client_secret":"s~cret","client_secret_expires":"2027-10-01"}}`).header.Get("Location")
+	for body, reason := range map[string]string{
+		`{"claims":{"_claim_names":{"groups":"src1"},"_claim_sources":{"src1":{"endpoint":"https://graph.example"}}}}`: "overage", `{"claims":{"hasgroups":true}}`: "overage",
+		`{"claims":{"hasgroups":true},"role_claim":"roles"}`: "absent", `{"claims":{}}`: "absent",
+	} {
+		var got orgapi.MappedRole
+		w.does(http.StatusOK, adam, "POST", entra+"/try-mapping", body).into(t, &got)
+		if got.Reason != reason || got.Present || got.Role != "none" {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
 	for _, body := range []string{`{"id_token":"nonsense"}`, `{"id_token":"a.b.c","claims":{}}`} {
 		if r := w.refused(manage.Invalid, alice, "POST", path+"/try-mapping", body); r.fields() != "id_token" {
 			t.Error(r.body)

@@ -109,6 +109,9 @@ func (a *API) verifyDomain(ctx context.Context, in *DomainPath) (*domainOutput, 
 	if err != nil {
 		return nil, err
 	}
+	if err := a.mayGovernNamed(c, in.Name); err != nil {
+		return nil, err
+	}
 	return answered(a.cfg.Domains.Verify(c, c.Tenant, in.Name))
 }
 
@@ -153,6 +156,9 @@ func (a *API) patchDomain(ctx context.Context, in *patchDomain) (*domainOutput, 
 		// Who chooses the provider of a domain chooses who its people are.
 		return nil, manage.Refuse(manage.Forbidden, "Only an owner sends people of a verified domain to another connection.")
 	}
+	if err := a.mayGovern(c, d.Name); err != nil {
+		return nil, err
+	}
 	if err := a.mayRequire(c, d); err != nil {
 		return nil, err
 	}
@@ -178,5 +184,17 @@ func (a *API) removeDomain(ctx context.Context, in *DomainPath) (*struct{}, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := a.mayGovernNamed(c, in.Name); err != nil {
+		return nil, err
+	}
 	return nil, refusal(a.cfg.Domains.Remove(c, c.Tenant, in.Name))
+}
+
+// mayGovernNamed is mayGovern of one of the tenant's domains, as the path names it.
+func (a *API) mayGovernNamed(c caller, said string) error {
+	d, err := a.cfg.Domains.Get(c, c.Tenant, said)
+	if err != nil {
+		return refusal(err)
+	}
+	return a.mayGovern(c, d.Name)
 }

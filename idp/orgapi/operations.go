@@ -71,20 +71,20 @@ func (a *API) mountConnections(frame *manage.API) {
 	manage.Register(frame, writes(manage.Operation{
 		ID: "change-connection", Method: http.MethodPatch, Path: one, Tag: tagConnections, ReadOnly: fixedConnection,
 		Summary:     "Change a connection",
-		Description: "Takes a JSON Merge Patch (RFC 7396). The issuer stays what it is: another provider is another connection. Only owners change one through which somebody can become an owner.",
+		Description: "Takes a JSON Merge Patch (RFC 7396). The issuer stays what it is: another provider is another connection. Only owners change one through which somebody can become an owner, or an owner signs in.",
 		Problems:    forChanging,
 	}), a.patchConnection)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "enable-connection", Method: http.MethodPost, Path: one + "/enable", Tag: tagConnections, Summary: "Enable a connection",
-		Description: "People sign in through it from now on.", Problems: kindsOf(forOne, manage.Conflict),
+		Description: "People sign in through it from now on. Only owners enable one through which somebody can become an owner, or an owner signs in.", Problems: kindsOf(forOne, manage.Conflict),
 	}), a.enableConnection)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "disable-connection", Method: http.MethodPost, Path: one + "/disable", Tag: tagConnections, Summary: "Disable a connection",
-		Description: "When this has answered, nobody is signed in through it, and tokens that came of it are dead.", Problems: kindsOf(forOne, manage.Conflict),
+		Description: "When this has answered, nobody is signed in through it, and tokens that came of it are dead. Only owners disable one through which an owner signs in.", Problems: kindsOf(forOne, manage.Conflict),
 	}), a.disableConnection)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "rotate-connection-secret", Method: http.MethodPost, Path: one + "/rotate-secret", Tag: tagConnections, Summary: "Replace a client secret",
-		Description: "First add the one that comes next: where the provider refuses the one, the other is tried, so that nobody is interrupted. When the old one is gone at the provider, promote it.",
+		Description: "First add the one that comes next: where the provider refuses the one, the other is tried, so that nobody is interrupted. When the old one is gone at the provider, promote it. Only owners do, where somebody can become an owner by it, or an owner signs in.",
 		Problems:    forChanging,
 	}), a.rotateSecret)
 }
@@ -129,16 +129,16 @@ func (a *API) mountDomains(frame *manage.API) {
 	}), a.getDomain)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "verify-domain", Method: http.MethodPost, Path: one + "/verify", Tag: tagDomains, Summary: "Have a domain verified",
-		Description: "Looks for the record now. People with addresses of the domain are sent to its connection from then on. The record is looked for every day: seven days after it is gone, the domain is nobody's.",
+		Description: "Looks for the record now. People with addresses of the domain are sent to its connection from then on. The record is looked for every day: seven days after it is gone, the domain is nobody's. Only owners have one verified in which an owner has their address.",
 		Problems:    kindsOf(forOne, manage.DomainNotProved, manage.DomainTaken, manage.Invalid),
 	}), a.verifyDomain)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "change-domain", Method: http.MethodPatch, Path: one, Tag: tagDomains, ReadOnly: fixedDomain, Summary: "Change a domain",
-		Description: "Takes a JSON Merge Patch (RFC 7396): where its people sign in, and whether they have to.", Problems: kindsOf(forOne, manage.Invalid, manage.DomainTaken),
+		Description: "Takes a JSON Merge Patch (RFC 7396): where its people sign in, and whether they have to. Only owners change one in which an owner has their address, or send people of a verified one elsewhere.", Problems: kindsOf(forOne, manage.Invalid, manage.DomainTaken),
 	}), a.patchDomain)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "remove-domain", Method: http.MethodDelete, Path: one, Tag: tagDomains, Status: http.StatusNoContent, Summary: "Give a domain up",
-		Description: "Its people are sent nowhere any more, and another tenant may prove it.", Problems: forOne,
+		Description: "Its people are sent nowhere any more, and another tenant may prove it. Only owners give one up in which an owner has their address.", Problems: forOne,
 	}), a.removeDomain)
 }
 
@@ -162,7 +162,7 @@ func (a *API) mountPeople(frame *manage.API) {
 	}), a.patchUser)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "end-user-sessions", Method: http.MethodPost, Path: one + "/end-sessions", Tag: tagPeople, Summary: "Sign a person out everywhere",
-		Description: "When this has answered, nobody is signed in as them, and what hung on their sessions is dead. They are told.", Problems: forOne,
+		Description: "When this has answered, nobody is signed in as them, and what hung on their sessions is dead. They are told. Only owners take offline access from owners.", Problems: forOne,
 	}), a.endSessions)
 	manage.Register(frame, writes(manage.Operation{
 		ID: "reset-user-factors", Method: http.MethodPost, Path: one + "/reset-factors", Tag: tagPeople, Summary: "Remove a person's second factors",

@@ -89,12 +89,8 @@ func describe(p provider.Preset) Preset {
 
 // places are the addresses of a connection.
 func (a *API) places(t storage.TenantID, id storage.ConnectionID) Places {
-	of := string(t) + "/" + string(id)
-	return Places{
-		RedirectURI:        a.cfg.Issuer + "/login/callback/" + string(id),
-		BackchannelURI:     a.cfg.Issuer + "/login/backchannel/" + of,
-		RevocationEndpoint: a.cfg.Issuer + "/login/revocation/" + of,
-	}
+	at := provider.Addresses{Issuer: a.cfg.Issuer, Tenant: t, Connection: id}
+	return Places{RedirectURI: at.RedirectURI(), BackchannelURI: at.Backchannel(), RevocationEndpoint: at.Revocation()}
 }
 
 var draftText = base64.RawURLEncoding.Strict()

@@ -22,25 +22,31 @@ type rotateSecret struct {
 }
 
 func (a *API) rotateSecret(ctx context.Context, in *rotateSecret) (*connectionOutput, error) {
-	c, err := writer(ctx)
+	c, version, err := writerAt(ctx, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	version, err := in.Version()
+	con, err := a.cfg.Directory.Connection(ctx, c.tenant(), in.id())
 	if err != nil {
+		return nil, refusal(err)
+	}
+	if err := a.mayTouch(c, con); err != nil {
 		return nil, err
+	}
+	if version == 0 {
+		version = con.Version // who may was decided on this one
 	}
 	if in.Body.Promote {
 		if in.Body.ClientSecret != "" || !in.Body.ExpiresAt.IsZero() {
 			return nil, wrong("promote", "Add a secret, or promote the one that was added, not both.")
 		}
-		con, err := a.cfg.Directory.PromoteSecret(c, c.tenant(), in.id(), version)
+		con, err = a.cfg.Directory.PromoteSecret(c, c.tenant(), in.id(), version)
 		if err != nil {
 			return nil, unmatched(in.IfMatch, err)
 		}
 		return a.found(c, con), nil
 	}
-	con, err := a.cfg.Directory.RotateSecret(c, c.tenant(), in.id(), version, directory.NextSecret{Secret: in.Body.ClientSecret, ExpiresAt: in.Body.ExpiresAt})
+	con, err = a.cfg.Directory.RotateSecret(c, c.tenant(), in.id(), version, directory.NextSecret{Secret: in.Body.ClientSecret, ExpiresAt: in.Body.ExpiresAt})
 	if err != nil {
 		return nil, unmatched(in.IfMatch, err)
 	}

@@ -32,11 +32,7 @@ type Examination struct {
 type examinationOutput struct{ Body Examination }
 
 func (a *API) doctor(ctx context.Context, in *ConnectionPath) (*examinationOutput, error) {
-	c, err := reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	con, err := a.withProvider(c, in.id())
+	c, con, err := a.lookedAt(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +45,16 @@ func (a *API) doctor(ctx context.Context, in *ConnectionPath) (*examinationOutpu
 		out.Works = out.Works && f.Verdict != string(idp.VerdictFailed)
 	}
 	return &examinationOutput{out}, nil
+}
+
+// lookedAt is who looks at a connection that has a provider.
+func (a *API) lookedAt(ctx context.Context, id storage.ConnectionID) (caller, storage.Connection, error) {
+	c, err := reader(ctx)
+	if err != nil {
+		return c, storage.Connection{}, err
+	}
+	con, err := a.withProvider(c, id)
+	return c, con, err
 }
 
 // examine looks at a connection's provider. What has a connector that cannot do it is
@@ -168,7 +174,8 @@ const (
 
 func (a *API) test(tenant storage.TenantID, t storage.ConnectionTest) ConnectionTest {
 	out := ConnectionTest{
-		ID: string(t.ID), Connection: string(t.Connection), URL: a.cfg.Issuer + "/login/test/" + string(tenant) + "/" + string(t.ID),
+		ID: string(t.ID), Connection: string(t.Connection),
+		URL:   provider.Addresses{Issuer: a.cfg.Issuer, Tenant: tenant, Connection: t.Connection}.Trial(t.ID),
 		State: testWaiting, CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(),
 	}
 	if !t.DoneAt.IsZero() {
@@ -208,17 +215,13 @@ type MappedRole struct {
 	Present bool     `json:"present" doc:"Whether the role claim is among the claims."`
 	Values  []string `json:"values" nullable:"false" doc:"What it holds."`
 	Role    string   `json:"role" enum:"owner,admin,member,viewer,none" doc:"The role that the person would have; none: they would be refused."`
-	Reason  string   `json:"reason,omitempty" enum:"no_rule,absent,wrong_type,oversized,overage" doc:"Why they have none."`
+	Reason  string   `json:"reason,omitempty" enum:"no_rule,absent,wrong_type,oversized,overage" doc:"Why they have none. overage: the token has no room for the groups; where the connection asks Microsoft Graph for them, a sign-in goes by its answer."`
 }
 
 type mappedOutput struct{ Body MappedRole }
 
 func (a *API) tryMapping(ctx context.Context, in *tryMapping) (*mappedOutput, error) {
-	c, err := reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	con, err := a.withProvider(c, in.id())
+	_, con, err := a.lookedAt(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +239,9 @@ func (a *API) tryMapping(ctx context.Context, in *tryMapping) (*mappedOutput, er
 		con.Settings.UnmappedRole = roleOf(in.Body.UnmappedRole)
 	}
 	values := idp.RoleValuesOf(con, claims)
+	if provider.LeftOut(con, claims) {
+		values = idp.RoleValues{Problem: idp.ReasonOverage}
+	}
 	role, reason := idp.MapRole(con, values)
 	return &mappedOutput{MappedRole{Present: values.Present, Values: listed(values.Values), Role: roleName(role), Reason: reason}}, nil
 }

@@ -178,11 +178,7 @@ type patchUser struct {
 }
 
 func (a *API) patchUser(ctx context.Context, in *patchUser) (*personOutput, error) {
-	c, err := writer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	version, err := in.Version()
+	c, version, err := writerAt(ctx, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +242,13 @@ func (a *API) endSessions(ctx context.Context, in *endSessions) (*struct{}, erro
 	if err != nil {
 		return nil, err
 	}
-	return nil, refusal(a.cfg.Directory.EndUserSessions(c, c.tenant(), in.id(), in.Body != nil && in.Body.OfflineAccess))
+	apps := in.Body != nil && in.Body.OfflineAccess
+	if apps { // signing in again does not bring it back
+		if _, err := a.touched(c, in.id()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, refusal(a.cfg.Directory.EndUserSessions(c, c.tenant(), in.id(), apps))
 }
 
 func (a *API) resetFactors(ctx context.Context, in *UserPath) (*struct{}, error) {

@@ -251,3 +251,45 @@ func TestRemedies(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestAddressesOfAConnection(t *testing.T) {
+	a := Addresses{Issuer: "https://auth.example/x", Tenant: "ten_1", Connection: "con_/2"}
+	for got, want := range map[string]string{
+		a.Paste(PasteRedirectURI): "https://auth.example/x/login/callback/con_%2F2",
+		a.Paste(PasteBackchannel): "https://auth.example/x/login/backchannel/ten_1/con_%2F2",
+		a.Paste(PasteRevocation):  "https://auth.example/x/login/revocation/ten_1/con_%2F2",
+		a.Trial("tst_3"):          "https://auth.example/x/login/test/ten_1/tst_3",
+		a.Paste("client_secret"):  "",
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for _, p := range All() {
+		for _, s := range p.Steps {
+			if s.Paste != "" && a.Paste(s.Paste) == "" {
+				t.Errorf("%s: nothing of ours is %q", p.Name, s.Paste)
+			}
+		}
+	}
+}
+
+func TestGroupsThatATokenLeavesOut(t *testing.T) {
+	entra := storage.Connection{Preset: storage.PresetEntra, RoleClaim: "groups"}
+	other, roles, pointer := entra, entra, entra
+	other.Preset, roles.RoleClaim, pointer.RoleClaim = storage.PresetOkta, "roles", "/groups"
+	over := map[string]any{"_claim_names": map[string]any{"groups": "src1"}}
+	for _, c := range []struct {
+		con    storage.Connection
+		claims map[string]any
+		out    bool
+	}{
+		{entra, over, true}, {pointer, over, true}, {entra, map[string]any{"hasgroups": true}, true}, {entra, map[string]any{"hasgroups": "true"}, true},
+		{entra, map[string]any{"hasgroups": false}, false}, {entra, nil, false}, {entra, map[string]any{"_claim_names": map[string]any{"other": "src1"}}, false},
+		{entra, map[string]any{"_claim_names": "groups"}, false}, {roles, over, false}, {other, over, false},
+	} {
+		if got := LeftOut(c.con, c.claims); got != c.out {
+			t.Errorf("%s %s %v: %v", c.con.Preset, c.con.RoleClaim, c.claims, got)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -296,22 +297,67 @@ func TestPolicyOfSecondFactors(t *testing.T) {
 	}
 }
 
-// TestMasterThatAuthenticatorAppsNeedIsKept: whoever takes it away locks people out.
-func TestMasterThatAuthenticatorAppsNeedIsKept(t *testing.T) {
-	store, old, fresh := emptyStore(t), seal.Generate(), seal.Generate()
+// app adds an authenticator app whose seed is sealed under a master.
+func (h *house) app(master string) storage.Factor {
+	h.Helper()
+	owners, err := h.store.Tenant(h.acme.ID).Owners(h.Context())
+	h.must(err)
+	f := storage.Factor{ID: storage.NewFactorID(clock), User: owners[0].ID, Kind: storage.FactorTOTP, Name: "Phone", CreatedAt: clock, Version: 1}
+	f.SealedSecret, err = sealer(h.T, master).Seal(h.seedPlace(f), []byte("seed of "+f.ID))
+	h.must(err)
+	h.must(h.store.Tenant(h.acme.ID).AddFactor(h.Context(), f, storage.Event{ID: storage.NewEventID(clock), Time: clock, Kind: "factor.added", Outcome: "success", ActorKind: "user"}))
+	return f
+}
+
+func (h *house) seedPlace(f storage.Factor) seal.Place {
+	return seal.Place{Tenant: h.acme.ID, Table: "factors", Column: "secret", Row: string(f.ID)}
+}
+
+// TestAuthenticatorAppsNeedNoOldMasterAfterReseal is KM-05: otherwise whoever takes the
+// old one away locks people out.
+func TestAuthenticatorAppsNeedNoOldMasterAfterReseal(t *testing.T) {
+	store, lost, old, fresh := emptyStore(t), seal.Generate(), seal.Generate(), seal.Generate()
 	h := newHouse(t, store)
-	owners, err := store.Tenant(h.acme.ID).Owners(t.Context())
-	h.must(err)
-	id := storage.NewFactorID(clock)
-	sealed, err := sealer(t, old).Seal(seal.Place{Tenant: h.acme.ID, Table: "factors", Column: "secret", Row: string(id)}, []byte("seed"))
-	h.must(err)
-	f := storage.Factor{ID: id, User: owners[0].ID, Kind: storage.FactorTOTP, Name: "Phone", SealedSecret: sealed, CreatedAt: clock, Version: 1}
-	h.must(store.Tenant(h.acme.ID).AddFactor(t.Context(), f, storage.Event{ID: storage.NewEventID(clock), Time: clock, Kind: "factor.added", Outcome: "success", ActorKind: "user"}))
-	_, err = over(store, sealer(t, fresh, old), fine).Reseal(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "1 authenticator apps of the tenant acme") {
-		t.Errorf("%v", err)
+	unreadable, app := h.app(lost), h.app(old)
+	d := over(store, sealer(t, fresh, old), fine)
+	if n, err := d.Reseal(t.Context()); n != 1 || !errors.Is(err, seal.ErrSealed) {
+		t.Errorf("%d values, %v; want 1, and ErrSealed for the one that does not open", n, err)
 	}
-	if _, err = over(store, sealer(t, old), fine).Reseal(t.Context()); err != nil {
-		t.Errorf("under the master that sealed it: %v", err)
+	if n, err := d.Reseal(t.Context()); n != 0 || err == nil {
+		t.Errorf("again: %d values, %v", n, err)
+	}
+	factors, err := store.Tenant(h.acme.ID).ListFactors(t.Context(), app.User)
+	h.must(err)
+	for _, f := range factors {
+		plain, err := sealer(t, fresh).Open(h.seedPlace(f), f.SealedSecret)
+		if f.ID == app.ID && (err != nil || string(plain) != "seed of "+string(f.ID)) {
+			t.Errorf("under the new master alone: %q, %v", plain, err)
+		}
+		if f.ID == unreadable.ID && string(f.SealedSecret) != string(unreadable.SealedSecret) {
+			t.Error("what does not open was written over")
+		}
+	}
+}
+
+// TestOneAddressIsInvitedOnce: of many who ask for the same person at once, one gets them.
+func TestOneAddressIsInvitedOnce(t *testing.T) {
+	h := newHouse(t, emptyStore(t))
+	var won atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			_, err := h.dir.InviteUser(t.Context(), "acme", directory.Invitation{Email: "new@acme.example", Role: storage.RoleMember})
+			switch {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, storage.ErrExists):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	people, err := h.store.Tenant(h.acme.ID).UsersByEmail(t.Context(), "new@acme.example")
+	if h.must(err); won.Load() != 1 || len(people) != 1 {
+		t.Errorf("%d invitations made %d people", won.Load(), len(people))
 	}
 }

@@ -84,7 +84,7 @@ func (d *Directory) InviteUser(ctx context.Context, tenant string, in Invitation
 	now := d.cfg.Now()
 	u := storage.User{ID: storage.NewUserID(now), Role: in.Role, Email: in.Email, CreatedAt: now, Version: 1}
 	identity := storage.Identity{Connection: con.ID, Issuer: con.Issuer, Subject: string(u.ID)}
-	if err := d.cfg.Store.Tenant(t.ID).CreateUser(ctx, u, []storage.Identity{identity}, audit.UserInvited(ctx, now, u)); err != nil {
+	if err := d.cfg.Store.Tenant(t.ID).InviteUser(ctx, u, []storage.Identity{identity}, audit.UserInvited(ctx, now, u)); err != nil {
 		return u, explain(err, "person with that address")
 	}
 	return u, d.sendInvitation(ctx, t, u, in.By)

@@ -10,12 +10,11 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// Reseal seals under the newest master every client secret that an older one
-// sealed, so that the older one can be taken away (KM-05), and returns how many.
+// Reseal seals under the newest master every client secret and every seed of an
+// authenticator app that an older one sealed, so that the older one can be taken away
+// (KM-05), and returns how many.
 // It reads every connection and every person's factors: call it while masters change.
 // What fails is in the error, and the others are sealed all the same; running it again does the rest.
-// The seeds of authenticator apps stay as they are: while an older master sealed one,
-// that is in the error, because without that master nobody could use it.
 func (d *Directory) Reseal(ctx context.Context) (int, error) {
 	tenants, err := d.Tenants(ctx)
 	if err != nil {
@@ -23,15 +22,25 @@ func (d *Directory) Reseal(ctx context.Context) (int, error) {
 	}
 	done := 0
 	var failed error
-	for _, t := range tenants {
-		failed = errors.Join(failed, d.staleSeeds(ctx, t))
-		cons, err := d.cfg.Store.Tenant(t.ID).ListConnections(ctx)
+	count := func(changed bool, err error) {
 		failed = errors.Join(failed, err)
+		if changed {
+			done++
+		}
+	}
+	for _, t := range tenants {
+		cons, err := d.cfg.Store.Tenant(t.ID).ListConnections(ctx)
+		failed = errors.Join(failed, explain(err, "list of connections"))
 		for _, c := range cons {
-			changed, err := d.resealConnection(ctx, t.ID, c)
-			failed = errors.Join(failed, err)
-			if changed {
-				done++
+			count(d.resealConnection(ctx, t.ID, c))
+		}
+		people, err := d.cfg.Store.Tenant(t.ID).ListUsers(ctx)
+		failed = errors.Join(failed, explain(err, "list of people"))
+		for _, u := range people {
+			factors, err := d.cfg.Store.Tenant(t.ID).ListFactors(ctx, u.ID)
+			failed = errors.Join(failed, explain(err, "list of factors"))
+			for _, f := range factors {
+				count(d.resealSeed(ctx, t.ID, f))
 			}
 		}
 	}
@@ -71,27 +80,17 @@ func (d *Directory) resealed(sealed *[]byte, p seal.Place) (bool, error) {
 	return true, nil
 }
 
-// staleSeeds says how many authenticator apps of a tenant need an older master.
-func (d *Directory) staleSeeds(ctx context.Context, t storage.Tenant) error {
-	store := d.cfg.Store.Tenant(t.ID)
-	people, err := store.ListUsers(ctx)
-	if err != nil {
-		return explain(err, "list of people")
+// resealSeed reports whether it stored the seed of an authenticator app anew. One that
+// another node was faster with is theirs, and one that was removed is nobody's.
+func (d *Directory) resealSeed(ctx context.Context, t storage.TenantID, f storage.Factor) (bool, error) {
+	sealed := f.SealedSecret
+	changed, err := d.resealed(&sealed, seal.Place{Tenant: t, Table: "factors", Column: "secret", Row: string(f.ID)})
+	if !changed {
+		return false, err
 	}
-	stale := 0
-	for _, u := range people {
-		factors, err := store.ListFactors(ctx, u.ID)
-		if err != nil {
-			return explain(err, "list of factors")
-		}
-		for _, f := range factors {
-			if f.SealedSecret != nil && d.cfg.Sealer.Stale(f.SealedSecret) {
-				stale++
-			}
-		}
+	err = d.cfg.Store.Tenant(t).ResealFactor(ctx, f, sealed)
+	if errors.Is(err, storage.ErrConflict) {
+		return false, nil
 	}
-	if stale > 0 {
-		return problem("%d authenticator apps of the tenant %s need an older master secret: keep its line", stale, t.Slug)
-	}
-	return nil
+	return err == nil, explain(err, fmt.Sprintf("factor %q", f.ID))
 }
