@@ -20,11 +20,20 @@ const (
 // relyingParty registers an app and starts it.
 func (s *site) relyingParty(t *testing.T, id string) *npmtest.RelyingParty {
 	t.Helper()
+	return startRelyingParty(t, s.Issuer, id, s.operate)
+}
+
+// operator runs an operator's command and returns the first object of its JSON.
+type operator func(t *testing.T, args ...string) map[string]string
+
+// startRelyingParty is relyingParty for any deployment.
+func startRelyingParty(t *testing.T, issuer, id string, operate operator) *npmtest.RelyingParty {
+	t.Helper()
 	port := must[int](t)(process.FreePort(0))
 	at := npmtest.RelyingParty{URL: "http://127.0.0.1:" + itoa(port)}
-	c := s.operate(t, "client", "create", "--id", id, "--name", "App "+id, "--redirect", at.RedirectURI(), "--scope", "openid,profile,email",
+	c := operate(t, "client", "create", "--id", id, "--name", "App "+id, "--redirect", at.RedirectURI(), "--scope", "openid,profile,email",
 		"--post-logout-redirect", at.URL, "--backchannel-logout-uri", at.BackchannelLogoutURI())
-	return npmtest.StartRelyingParty(t, npmtest.RelyingPartyConfig{Issuer: s.Issuer, ClientID: c["client_id"], ClientSecret: c["secret"], Port: port})
+	return npmtest.StartRelyingParty(t, npmtest.RelyingPartyConfig{Issuer: issuer, ClientID: c["client_id"], ClientSecret: c["secret"], Port: port})
 }
 
 // traveller is a browser that goes wherever it is sent, and has no scripts.
