@@ -17,7 +17,7 @@ type connectionCmd struct {
 	Show          connectionShow    `cmd:"" help:"Show one, with what its claims mean here."`
 	Presets       connectionPresets `cmd:"" help:"What to click at Okta, Entra ID, Auth0, Google or another provider, and what to paste there."`
 	Create        connectionCreate  `cmd:"" help:"Connect an identity provider to a tenant."`
-	Set           connectionSet     `cmd:"" help:"Change what a provider's claims mean: roles, and proof of a second factor."`
+	Set           connectionSet     `cmd:"" help:"Change what a provider's claims mean: roles, proof of a second factor, whom it lets in; or its name, or when its client secret ends."`
 	Doctor        connectionDoctor  `cmd:"" help:"Look at a provider without signing anybody in: discovery, keys, clock, scopes, client secret."`
 	Test          connectionTest    `cmd:"" help:"Try a sign-in that signs nobody in, and see which role the person would get."`
 	RotateSecret  secretRotate      `cmd:"" help:"Add the client secret that comes next; the old one works on until it is dropped."`
@@ -36,7 +36,7 @@ func (c *connectionList) do(ctx context.Context, ops operators) (report, error) 
 	r := report{Columns: []string{"id", "name", "kind", "preset", "issuer", "client_id", "secret ends", "state"}}
 	for _, con := range all {
 		r.Rows = append(r.Rows, []string{
-			string(con.ID), con.Name, string(con.Kind), string(con.Preset), con.Issuer, con.ClientID, date(con.SecretExpiresAt), state(con.DisabledAt, "disabled"),
+			string(con.ID), con.Name, string(con.Kind), presetOf(con), con.Issuer, con.ClientID, date(con.SecretExpiresAt), state(con.DisabledAt, "disabled"),
 		})
 	}
 	return r, err
@@ -57,34 +57,66 @@ type connectionShow struct {
 }
 
 func (c *connectionShow) do(ctx context.Context, ops operators) (report, error) {
+	t, err := ops.directory.Tenant(ctx, c.Tenant)
+	if err != nil {
+		return report{}, err
+	}
 	con, err := ops.directory.Connection(ctx, c.Tenant, storage.ConnectionID(c.ID))
-	return connectionReport(con), err
+	if err != nil {
+		return report{}, err
+	}
+	r := connectionReport(con)
+	if con.Kind != storage.OIDC {
+		return r, nil
+	}
+	to := pasted{Addresses: provider.Addresses{Issuer: ops.issuer(), Tenant: t.ID, Connection: con.ID}}
+	for _, a := range to.addresses(con.Preset) {
+		r.Columns, r.Rows[0] = append(r.Columns, a.name), append(r.Rows[0], a.uri)
+	}
+	return r, nil
 }
 
 // connectionReport is a connection, a line for each thing that is said of it.
 func connectionReport(con storage.Connection) report {
-	rules := make([]string, len(con.Settings.RoleRules))
-	for i, rule := range con.Settings.RoleRules {
+	all, mfa := con.Settings, con.Settings.MFA
+	rules := make([]string, len(all.RoleRules))
+	for i, rule := range all.RoleRules {
 		rules[i] = rule.Value + "=" + string(rule.Role)
 	}
-	mfa := con.Settings.MFA
-	r := report{Columns: []string{"what", "value"}}
+	r := report{Tall: true, Rows: [][]string{nil}}
 	for _, line := range [][2]string{
-		{"id", string(con.ID)}, {"name", con.Name}, {"kind", string(con.Kind)}, {"preset", string(con.Preset)}, {"issuer", con.Issuer},
+		{"id", string(con.ID)}, {"name", con.Name}, {"kind", string(con.Kind)}, {"preset", presetOf(con)}, {"issuer", con.Issuer},
 		{"client_id", con.ClientID}, {"state", state(con.DisabledAt, "disabled")}, {"scopes", strings.Join(con.Scopes, " ")},
 		{"secret ends", date(con.SecretExpiresAt)}, {"second secret", yesNo(con.SealedNextSecret != nil)},
 		{"creates people", yesNo(con.CreateUsers)}, {"role of new people", string(con.DefaultRole)}, {"role claim", con.RoleClaim},
-		{"role rules", strings.Join(rules, " ")}, {"role without a rule", string(con.Settings.UnmappedRole)},
-		{"directories", strings.Join(con.Settings.DirectoryIDs, " ")}, {"organization", con.Settings.Organization},
-		{"domains", strings.Join(con.Settings.HostedDomains, " ")}, {"second factor by amr", strings.Join(mfa.AMR, " ")},
-		{"second factor by acr", strings.Join(mfa.ACR, " ")}, {"asked for as acr", strings.Join(mfa.AskFor, " ")},
+		{"role rules", strings.Join(rules, " ")}, {"role without a rule", string(all.UnmappedRole)},
+		{"directories", strings.Join(all.DirectoryIDs, " ")}, {"lets in guests", onlyFor(storage.PresetEntra, con, all.AllowGuests)},
+		{"lets in personal accounts", map[bool]string{true: "yes"}[all.AllowPersonal]},
+		{"asks Graph for groups", onlyFor(storage.PresetEntra, con, all.GroupsFromGraph)},
+		{"organization", all.Organization}, {"domains", strings.Join(all.HostedDomains, " ")},
 		{"second factor there", map[bool]string{true: "does not count", false: "counts"}[mfa.Ignore]},
+		{"second factor by amr", strings.Join(mfa.AMR, " ")}, {"second factor by acr", strings.Join(mfa.ACR, " ")},
+		{"resistant to phishing", strings.Join(mfa.PhishingResistant, " ")}, {"asked for as acr", strings.Join(mfa.AskFor, " ")},
 	} {
-		if line[1] != "" {
-			r.Rows = append(r.Rows, line[:])
-		}
+		r.Columns, r.Rows[0] = append(r.Columns, line[0]), append(r.Rows[0], line[1])
 	}
 	return r
+}
+
+// presetOf is whose product a provider is.
+func presetOf(con storage.Connection) string {
+	if con.Kind == storage.OIDC && con.Preset == "" {
+		return string(storage.PresetOIDC)
+	}
+	return string(con.Preset)
+}
+
+// onlyFor is a setting that means something with one preset.
+func onlyFor(p storage.Preset, con storage.Connection, on bool) string {
+	if con.Preset != p {
+		return ""
+	}
+	return yesNo(on)
 }
 
 func yesNo(b bool) string {
@@ -113,9 +145,6 @@ type connectionCreate struct {
 	Directory    string   `help:"entra: the directory (tenant) ID." placeholder:"GUID"`
 	Organization string   `help:"auth0: the organization (org_...) that everybody has to sign in with." placeholder:"ID"`
 	HostedDomain []string `help:"google: the Workspace domains that may sign in." placeholder:"DOMAIN"`
-	Scope        []string `help:"The scopes to ask the provider for; openid,profile,email when absent." placeholder:"SCOPE"`
-	Algs         []string `help:"The algorithms of ID tokens to accept; RS256,ES256 when absent." placeholder:"ALG"`
-	CreateUsers  bool     `help:"Let a first sign-in create the person, which is the default." default:"true" negatable:""`
 	NoCheck      bool     `help:"Do not read the provider's discovery document first: for a provider that is not up yet."`
 	Off          bool     `help:"Leave it off: try it with 'watchgate connection test', then enable it."`
 	Secret       string   `kong:"-"`
@@ -160,21 +189,26 @@ func (c *connectionCreate) do(ctx context.Context, ops operators) (report, error
 		return report{}, err
 	}
 	r := report{Columns: []string{"id", "issuer"}, Rows: [][]string{{string(con.ID), con.Issuer}}}
-	to := pasted{issuer: ops.issuer(), tenant: t.ID, connection: con.ID}
-	r.Note = fmt.Sprintf("Register this redirect URI at the provider: %s\n", to.uri(provider.PasteRedirectURI)) +
-		to.signOutNote(con.Preset) +
-		fmt.Sprintf("Try it:                 watchgate connection test %s %s\n"+
-			"Then send people there: watchgate domain add %s %s YOUR-DOMAIN", c.Tenant, con.ID, c.Tenant, con.ID)
+	to := pasted{Addresses: provider.Addresses{Issuer: ops.issuer(), Tenant: t.ID, Connection: con.ID}}
+	r.Note = to.note(con.Preset) + nextSteps(c.Tenant, con)
 	return r, nil
 }
 
-// signOutNote is where a provider tells us of sign-outs.
-func (to pasted) signOutNote(p storage.Preset) string {
-	note := "And, so that who signs out there is out here, its back-channel logout URI: " + to.uri(provider.PasteBackchannel) + "\n"
-	if p == storage.PresetOkta {
-		note += "For Okta's Universal Logout: " + to.uri(provider.PasteRevocation) + "\n"
+// note is what a provider has to be told of us.
+func (to pasted) note(preset storage.Preset) (note string) {
+	for _, a := range to.addresses(preset) {
+		note += a.why + ":\n  " + a.uri + "\n"
 	}
 	return note
+}
+
+// nextSteps is how a connection that was made goes on to be used.
+func nextSteps(tenant string, con storage.Connection) string {
+	note := fmt.Sprintf("Then:\n  watchgate connection doctor %[1]s %[2]s\n  watchgate connection test %[1]s %[2]s\n", tenant, con.ID)
+	if !con.DisabledAt.IsZero() {
+		note += fmt.Sprintf("  watchgate connection enable %s %s\n", tenant, con.ID)
+	}
+	return note + fmt.Sprintf("  watchgate domain add %s %s YOUR-DOMAIN", tenant, con.ID)
 }
 
 // fields are the answers that the preset asks for.
@@ -210,13 +244,7 @@ func (c *connectionCreate) connection() (storage.Connection, error) {
 		}
 		return con, fmt.Errorf("%s", strings.Join(lines, "\n"))
 	}
-	con.ID, con.Name, con.CreateUsers = storage.ConnectionID(c.ID), c.Name, c.CreateUsers
-	if len(c.Scope) > 0 {
-		con.Scopes = c.Scope
-	}
-	if len(c.Algs) > 0 {
-		con.Algs = c.Algs
-	}
+	con.ID, con.Name = storage.ConnectionID(c.ID), c.Name
 	return con, c.mapping.apply(&con)
 }
 

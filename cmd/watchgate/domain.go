@@ -73,11 +73,28 @@ func (c *domainAdd) do(ctx context.Context, ops operators) (report, error) {
 	if err != nil {
 		return report{}, inWords(err, c.Domain)
 	}
+	if d.ByOperator {
+		return vouchedFor(d), nil
+	}
+	r := recordReport(c.Tenant, d)
+	if string(d.Connection) != c.Connection {
+		r.Note += fmt.Sprintf("\nIt was there before, with the connection %s. To change that: watchgate domain set %s %s --connection %s", d.Connection, c.Tenant, d.Name, c.Connection)
+	}
+	return r, nil
+}
+
+// vouchedFor says why a domain has no record.
+func vouchedFor(d storage.Domain) report {
+	return said("An operator vouched for %s, and no record is looked for: people with addresses there sign in through %s.", d.Name, d.Connection)
+}
+
+// recordReport is what proves a domain, and what to do then.
+func recordReport(tenant string, d storage.Domain) report {
 	rec := domains.RecordOf(d)
 	return report{
 		Columns: []string{"record", "type", "value"}, Rows: [][]string{{rec.Name, "TXT", rec.Value}},
-		Note: fmt.Sprintf("Have this record added at %s, and leave it there: it is looked for each day.\nThen: watchgate domain verify %s %s", d.Name, c.Tenant, d.Name),
-	}, nil
+		Note: fmt.Sprintf("Have this record added at %s, and leave it there: it is looked for each day.\nThen: watchgate domain verify %s %s", d.Name, tenant, d.Name),
+	}
 }
 
 // inWords is what a domain's refusal means for an operator.
@@ -104,6 +121,9 @@ func (c *domainVerify) do(ctx context.Context, ops operators) (report, error) {
 	if err != nil {
 		return report{}, inWords(err, c.Domain)
 	}
+	if d.ByOperator {
+		return vouchedFor(d), nil
+	}
 	return said("The domain %s is verified: people with addresses there sign in through %s.", d.Name, d.Connection), nil
 }
 
@@ -116,6 +136,9 @@ type domainSet struct {
 }
 
 func (c *domainSet) do(ctx context.Context, ops operators) (report, error) {
+	if c.Connection == nil && c.SSORequired == nil {
+		return report{}, errors.New("say what changes: --connection, or --sso-required")
+	}
 	t, err := ops.directory.Tenant(ctx, c.Tenant)
 	if err != nil {
 		return report{}, err
@@ -124,11 +147,24 @@ func (c *domainSet) do(ctx context.Context, ops operators) (report, error) {
 	if err != nil {
 		return report{}, inWords(err, c.Domain)
 	}
+	con, err := ops.directory.Connection(ctx, c.Tenant, d.Connection)
+	return domainSays(d, con), err
+}
+
+// domainSays is what a domain does to who has an address there.
+func domainSays(d storage.Domain, con storage.Connection) report {
 	ways := "other ways in are open"
 	if d.SSORequired {
 		ways = "every other way in is closed"
 	}
-	return said("People with addresses at %s sign in through %s; %s.", d.Name, d.Connection, ways), nil
+	r := said("People with addresses at %s sign in through %s; %s.", d.Name, d.Connection, ways)
+	if d.VerifiedAt.IsZero() {
+		r.Note += "\nThis begins when the domain is verified."
+	}
+	if !con.DisabledAt.IsZero() {
+		r.Note += fmt.Sprintf("\nThe connection %s is disabled: until it is enabled, nobody comes in through it.", con.Name)
+	}
+	return r
 }
 
 type domainRemove struct {

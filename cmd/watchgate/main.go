@@ -30,7 +30,7 @@ type cli struct {
 	Secret         secretCmd         `cmd:"" help:"Print a new master secret, one line, for secret_file."`
 	Tenant         tenantCmd         `cmd:"" help:"Tenants: list, show, create, suspend and resume them, and tighten what holds for their people."`
 	Client         clientCmd         `cmd:"" help:"Apps and machines (OAuth clients): list, create, disable and enable them, and rotate their secrets."`
-	Connection     connectionCmd     `cmd:"" help:"A tenant's identity providers and e-mail domains."`
+	Connection     connectionCmd     `cmd:"" help:"A tenant's identity providers."`
 	Domain         domainCmd         `cmd:"" help:"E-mail domains: whose people sign in where."`
 	User           userCmd           `cmd:"" help:"A tenant's people: roles, invitations, second factors, who is shut out."`
 	Session        sessionCmd        `cmd:"" help:"Who is signed in to a tenant."`

@@ -11,6 +11,7 @@ import (
 	"github.com/watchgate/watchgate/idp/backchannel"
 	"github.com/watchgate/watchgate/idp/mfa"
 	"github.com/watchgate/watchgate/idp/oidcconn"
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/internal/assurance"
 	"github.com/watchgate/watchgate/internal/catalogue"
 	"github.com/watchgate/watchgate/internal/flow"
@@ -84,7 +85,7 @@ func (d *deployment) examine(ctx context.Context, t storage.TenantID, c storage.
 	if !ok {
 		return nil, fmt.Errorf("a connection of kind %s cannot be looked at", c.Kind)
 	}
-	return doctor.Examine(ctx, d.cfg.Issuer+"/login/callback/"+string(c.ID)), nil
+	return doctor.Examine(ctx, provider.Addresses{Issuer: d.cfg.Issuer, Tenant: t, Connection: c.ID}.RedirectURI()), nil
 }
 
 // mountAccount adds the pages on which people see to their own account.

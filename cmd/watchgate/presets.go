@@ -27,13 +27,13 @@ func (c *connectionPresets) do(ctx context.Context, ops operators) (report, erro
 	if err != nil {
 		return report{}, err
 	}
-	to := pasted{issuer: ops.issuer(), slug: "TENANT", tenant: "TENANT", connection: storage.NewConnectionID(now())}
+	to := pasted{provider.Addresses{Issuer: ops.issuer(), Tenant: "TENANT", Connection: storage.NewConnectionID(now())}, "TENANT"}
 	if c.For != "" {
 		t, err := ops.directory.Tenant(ctx, c.For)
 		if err != nil {
 			return report{}, err
 		}
-		to.slug, to.tenant = t.Slug, t.ID
+		to.slug, to.Tenant = t.Slug, t.ID
 	}
 	return report{Note: to.text(p)}, nil
 }
@@ -48,21 +48,26 @@ func presetNamed(name string) (provider.Preset, error) {
 
 // pasted is what of ours is pasted at a provider, whether the connection is there yet or not.
 type pasted struct {
-	issuer     string
-	slug       string
-	tenant     storage.TenantID
-	connection storage.ConnectionID
+	provider.Addresses
+	slug string
 }
 
-// uri is what a step pastes.
-func (to pasted) uri(what string) string {
-	switch what {
-	case provider.PasteBackchannel:
-		return fmt.Sprintf("%s/login/backchannel/%s/%s", to.issuer, to.tenant, to.connection)
-	case provider.PasteRevocation:
-		return fmt.Sprintf("%s/login/revocation/%s/%s", to.issuer, to.tenant, to.connection)
+// address is one of ours that a provider has to know.
+type address struct{ name, why, uri string }
+
+// addresses are all that a provider of this kind can use.
+func (to pasted) addresses(preset storage.Preset) []address {
+	all := []address{{"redirect URI", "Register this redirect URI at the provider", to.RedirectURI()}}
+	p, _ := provider.Find(string(preset))
+	for _, step := range p.Steps {
+		switch step.Paste {
+		case provider.PasteBackchannel:
+			all = append(all, address{"back-channel logout URI", "And, so that who signs out there is out here, its back-channel logout URI", to.Paste(step.Paste)})
+		case provider.PasteRevocation:
+			all = append(all, address{"logout endpoint URL", "And, for Okta's Universal Logout, its logout endpoint URL", to.Paste(step.Paste)})
+		}
 	}
-	return fmt.Sprintf("%s/login/callback/%s", to.issuer, to.connection)
+	return all
 }
 
 // text is what to do at a provider, and what to bring back.
@@ -70,26 +75,40 @@ func (to pasted) text(p provider.Preset) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nThere:\n", p.Title)
 	for i, step := range p.Steps {
-		fmt.Fprintf(&b, "%3d. %s\n", i+1, step.Do)
+		number := fmt.Sprintf("%3d. ", i+1)
+		for _, line := range folded([]string{""}, step.Do) {
+			fmt.Fprintf(&b, "%5s%s\n", number, line[0])
+			number = ""
+		}
 		if step.Paste != "" {
-			fmt.Fprintf(&b, "       %s\n", to.uri(step.Paste))
+			fmt.Fprintf(&b, "       %s\n", to.Paste(step.Paste))
 		}
 	}
-	b.WriteString("\nThen here, with what you find there:\n\n")
-	command := fmt.Sprintf("  WATCHGATE_CLIENT_SECRET=... watchgate connection create %s --preset %s --id %s --name %q --off", to.slug, p.Name, to.connection, p.Title)
-	var where strings.Builder
+	fmt.Fprintf(&b, "\nThen here, with what you find there:\n\n%s\n\n", to.command(p))
 	for _, f := range p.Fields {
 		optional := ""
 		if f.Optional {
 			optional = " (if there is one)"
 		}
-		if !f.Secret && !f.Optional {
-			command += " \\\n      --" + flagOf(f.Name) + " " + exampleOf(f)
-		}
-		fmt.Fprintf(&where, "  %s%s: %s. It is at %s.\n", named(f), optional, f.Label, f.Where)
+		fmt.Fprintf(&b, "  %s%s: %s. It is at %s.\n", named(f), optional, f.Label, f.Where)
 	}
-	fmt.Fprintf(&b, "%s\n\n%s\nRead more: %s\n", command, where.String(), p.Page)
+	fmt.Fprintf(&b, "\nRead more: %s\n", p.Page)
 	return b.String()
+}
+
+// command is what makes the connection.
+func (to pasted) command(p provider.Preset) string {
+	name := p.Title
+	if p.Name == storage.PresetOIDC {
+		name = "..." // whose it is, nobody knows
+	}
+	c := fmt.Sprintf("  WATCHGATE_CLIENT_SECRET=... watchgate connection create %s --preset %s --id %s --name %q --off", to.slug, p.Name, to.Connection, name)
+	for _, f := range p.Fields {
+		if !f.Secret && !f.Optional {
+			c += " \\\n      --" + flagOf(f.Name) + " " + exampleOf(f)
+		}
+	}
+	return c
 }
 
 func exampleOf(f provider.Field) string {

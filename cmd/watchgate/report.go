@@ -16,6 +16,10 @@ type report struct {
 	Columns []string   `json:"columns,omitempty"`
 	Rows    [][]string `json:"rows,omitempty"`
 	Note    string     `json:"note,omitempty"`
+	// Tall prints a line for each cell that is not empty: one thing with much to say.
+	Tall bool `json:"tall,omitempty"`
+	// Advice prints the last column, what to do, on lines of its own.
+	Advice bool `json:"advice,omitempty"`
 }
 
 // said returns a report of one sentence.
@@ -28,13 +32,11 @@ func (r report) write(w io.Writer, asJSON bool) error {
 	}
 	if len(r.Columns) > 0 {
 		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(t, strings.ToUpper(strings.Join(r.Columns, "\t")))
-		for _, row := range r.Rows {
-			row = slices.Clone(row)
-			for i, cell := range row {
-				row[i] = visible(cell)
+		for _, line := range r.lines() {
+			for i, cell := range line {
+				line[i] = visible(cell)
 			}
-			fmt.Fprintln(t, strings.Join(row, "\t"))
+			fmt.Fprintln(t, strings.Join(line, "\t"))
 		}
 		if err := t.Flush(); err != nil {
 			return err
@@ -46,6 +48,61 @@ func (r report) write(w io.Writer, asJSON bool) error {
 		}
 	}
 	return nil
+}
+
+// lines are the cells of the table as it is printed.
+func (r report) lines() (all [][]string) {
+	if r.Tall {
+		return r.tall()
+	}
+	width := len(r.Columns)
+	if r.Advice {
+		width--
+	}
+	all = append(all, strings.Split(strings.ToUpper(strings.Join(r.Columns[:width], "\t")), "\t"))
+	for _, row := range r.Rows {
+		if !r.Advice {
+			all = append(all, slices.Clone(row))
+			continue
+		}
+		all = append(all, folded(row[:width], row[width-1])...)
+		if row[width] != "" {
+			all = append(all, folded(make([]string, width), "-> "+row[width])...)
+		}
+	}
+	return all
+}
+
+// tall is a line for each thing that there is to say.
+func (r report) tall() (all [][]string) {
+	for i, row := range r.Rows {
+		if i > 0 {
+			all = append(all, []string{""})
+		}
+		for j, cell := range row {
+			if cell != "" {
+				all = append(all, []string{r.Columns[j], cell})
+			}
+		}
+	}
+	return all
+}
+
+// foldedAt is after how many bytes a text goes on in the next line.
+const foldedAt = 80
+
+// folded is a row with a text in its last cell, in as many lines as that takes.
+func folded(row []string, text string) (lines [][]string) {
+	row = slices.Clone(row)
+	last := len(row) - 1
+	row[last] = ""
+	for word := range strings.FieldsSeq(text) {
+		if row[last] != "" && len(row[last])+len(word) >= foldedAt {
+			lines, row = append(lines, row), make([]string, len(row))
+		}
+		row[last] = strings.TrimSpace(row[last] + " " + word)
+	}
+	return append(lines, row)
 }
 
 // objects is the report for a script: a list of objects, or the sentence.

@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +98,9 @@ type tenantPolicy struct {
 }
 
 func (c *tenantPolicy) do(ctx context.Context, ops operators) (report, error) {
+	if c.RequireLevel != nil && !slices.Contains([]string{"none", "mfa", "phr"}, *c.RequireLevel) {
+		return report{}, fmt.Errorf("--require-level %q: it is none, mfa or phr", *c.RequireLevel)
+	}
 	change := directory.PolicyChange{SessionLifetime: c.SessionLifetime, SessionIdle: c.SessionIdle, AllClients: c.AllClients}
 	if c.QuarantineLeakedKeys || c.RevokeLeakedKeys {
 		change.QuarantineLeakedKeys = &c.QuarantineLeakedKeys
@@ -121,7 +127,7 @@ type tenantBreakGlass struct {
 	target `json:"-"`
 	Tenant string        `arg:"" help:"The tenant's slug or id."`
 	For    time.Duration `help:"For how long: at most 24h; 4h when absent." default:"4h" placeholder:"TIME"`
-	Reason string        `help:"Why, for the audit trail." placeholder:"TEXT"`
+	Reason string        `help:"Why, in up to 200 bytes, for the audit trail; needed to open it." placeholder:"TEXT"`
 	Close  bool          `help:"Close it again."`
 }
 
@@ -130,9 +136,16 @@ func (c *tenantBreakGlass) do(ctx context.Context, ops operators) (report, error
 		t, err := ops.directory.CloseBreakGlass(ctx, c.Tenant)
 		return said("The owners of %s sign in as everybody does.", t.Slug), err
 	}
+	if c.Reason == "" {
+		return report{}, errors.New("--reason: say why, for the audit trail")
+	}
+	// Owners come in through it, and a tenant with a provider may have none.
+	if _, err := ops.directory.EnsurePasskeyConnection(ctx, c.Tenant); err != nil {
+		return report{}, err
+	}
 	t, err := ops.directory.OpenBreakGlass(ctx, c.Tenant, c.For, c.Reason)
-	return said("Until %s the owners of %s may sign in by passkey at %s/login/break-glass. Each such sign-in is told to all owners.",
-		t.Policy.BreakGlassUntil.Format(time.RFC3339), t.Slug, ops.issuer()), err
+	return said("Until %s the owners of %s who have a passkey may sign in with it alone, at %s/login/break-glass.\nAll owners are told of this, and of each such sign-in.",
+		t.Policy.BreakGlassUntil.UTC().Format(time.RFC3339), t.Slug, ops.issuer()), err
 }
 
 // policyRow is a tenant with what holds for its people.
@@ -149,15 +162,40 @@ func policyRow(t storage.Tenant) report {
 	if t.Policy.QuarantineLeakedKeys {
 		leaked = "quarantined"
 	}
+	afterSignOut := "apps keep offline access"
+	if t.Policy.SignOutEverything {
+		afterSignOut = "apps have nothing any more"
+	}
 	return report{
-		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps", "leaked keys", "second factor", "credentials"},
+		Columns: []string{"slug", "id", "name", "state", "reason", "session lifetime", "session idle", "platform apps", "leaked keys",
+			"second factor", "credentials", "after a sign-out", "whom to ask", "break-glass until"},
 		Rows: [][]string{{
 			t.Slug, string(t.ID), t.Name, state(t.SuspendedAt, "suspended"), t.SuspendReason,
-			cmp.Or(t.Policy.SessionLifetime, directory.MaxSessionLifetime).String(),
-			cmp.Or(t.Policy.SessionIdle, directory.MaxSessionIdle).String(), apps, leaked,
-			cmp.Or(string(t.Policy.RequireLevel), "none"), credentialRule(t.Policy),
+			span(cmp.Or(t.Policy.SessionLifetime, directory.MaxSessionLifetime)), span(cmp.Or(t.Policy.SessionIdle, directory.MaxSessionIdle)), apps, leaked,
+			cmp.Or(string(t.Policy.RequireLevel), "none"), credentialRule(t.Policy), afterSignOut, t.Policy.Contact, openUntil(t.Policy.BreakGlassUntil),
 		}},
+		Tall: true,
 	}
+}
+
+// openUntil is a moment to come; "" for none.
+func openUntil(t time.Time) string {
+	if !t.After(now()) {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// span is a length of time without units of which there is nothing.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // credentialRule is what the policy asks of whoever issues credentials.
@@ -165,7 +203,7 @@ func credentialRule(p storage.TenantPolicy) string {
 	if p.CredentialsWithoutMFA {
 		return "as everything else"
 	}
-	return "second factor in the last " + cmp.Or(p.CredentialMFAAge, storage.DefaultCredentialMFAAge).String()
+	return "second factor in the last " + span(cmp.Or(p.CredentialMFAAge, storage.DefaultCredentialMFAAge))
 }
 
 func tenantRow(t storage.Tenant) report {

@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/watchgate/watchgate/idp"
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/internal/directory"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -27,19 +31,25 @@ func (c *connectionDoctor) do(ctx context.Context, ops operators) (report, error
 	if err != nil {
 		return report{}, err
 	}
+	if con.Kind != storage.OIDC {
+		return report{}, fmt.Errorf("people of the connection %s have no identity provider: there is nothing to look at", con.ID)
+	}
 	found, err := ops.examine(ctx, t.ID, con)
-	return findings(found), err
+	r := findings(found)
+	if r.Note == "" {
+		r.Note = fmt.Sprintf("Nothing stands in the way that can be seen from here. Try a sign-in: watchgate connection test %s %s", c.Tenant, c.ID)
+	}
+	return r, err
 }
 
 // findings is what a look at a connection came to.
 func findings(found []idp.Finding) report {
-	r := report{Columns: []string{"check", "verdict", "what was seen", "what to do"}}
+	r := report{Columns: []string{"check", "verdict", "what was seen", "what to do"}, Advice: true}
 	failed := false
 	for _, f := range found {
 		r.Rows = append(r.Rows, []string{f.Check, string(f.Verdict), f.Detail, f.Remedy})
 		failed = failed || f.Verdict == idp.VerdictFailed
 	}
-	r.Note = "Nothing stands in the way that can be seen from here. Try a sign-in: watchgate connection test"
 	if failed {
 		r.Note = "Nobody can sign in like this."
 	}
@@ -58,9 +68,9 @@ func (c *connectionTest) do(ctx context.Context, ops operators) (report, error) 
 		return c.show(ctx, ops)
 	}
 	test, tenant, err := ops.directory.NewConnectionTest(ctx, c.Tenant, storage.ConnectionID(c.ID))
+	to := provider.Addresses{Issuer: ops.issuer(), Tenant: tenant.ID, Connection: test.Connection}
 	return said("Open this in a browser, and sign in at the provider. Nobody is signed in here, and nobody's account is touched:\n"+
-		"  %s/login/test/%s/%s\nThen: watchgate connection test %s %s --report %s",
-		ops.issuer(), tenant.ID, test.ID, c.Tenant, c.ID, test.ID), err
+		"  %s\nThen: watchgate connection test %s %s --report %s", to.Trial(test.ID), c.Tenant, c.ID, test.ID), err
 }
 
 // show prints the report of a trial.
@@ -83,12 +93,42 @@ func (c *connectionTest) show(ctx context.Context, ops operators) (report, error
 		return report{}, fmt.Errorf("read the report: %w", err)
 	}
 	r := findings(came.Findings)
-	role := "would be refused: " + came.RoleReason
-	if came.Role != "" {
-		role = "would have the role " + string(came.Role)
-	}
-	r.Note = fmt.Sprintf("%s %s.\nSecond factor proved there: %s.", came.Email, role, yesNo(came.Level != storage.LevelNone))
+	r.Note = outcomeOf(came) + claimsOf(came)
 	return r, nil
+}
+
+// claimsOf is what the provider said.
+func claimsOf(came idp.TrialReport) string {
+	var b strings.Builder
+	for i, name := range slices.Sorted(maps.Keys(came.Claims)) {
+		if i == 0 {
+			b.WriteString("\nThe provider said:")
+		}
+		value, err := json.Marshal(came.Claims[name])
+		if err != nil {
+			continue // it was JSON a moment ago
+		}
+		fmt.Fprintf(&b, "\n  %s: %s", name, value)
+	}
+	return b.String()
+}
+
+// outcomeOf is what would have become of the person who tried.
+func outcomeOf(came idp.TrialReport) string {
+	switch {
+	case came.Role != "":
+		return fmt.Sprintf("%s would have the role %s.\nSecond factor proved there: %s.", who(came), came.Role, yesNo(came.Level != storage.LevelNone))
+	case came.RoleReason != "":
+		return fmt.Sprintf("%s would be refused (%s).", who(came), came.RoleReason)
+	}
+	return "The sign-in came to nothing, so that there is nobody to speak of."
+}
+
+func who(came idp.TrialReport) string {
+	if came.Email == "" {
+		return "Whoever tried"
+	}
+	return came.Email
 }
 
 type secretRotate struct {
@@ -106,15 +146,24 @@ func (c *secretRotate) prepare(p *program) (err error) {
 }
 
 func (c *secretRotate) do(ctx context.Context, ops operators) (report, error) {
-	next := directory.NextSecret{Secret: c.Secret}
-	if c.SecretEnds != "" {
-		var err error
-		if next.ExpiresAt, err = time.Parse(time.DateOnly, c.SecretEnds); err != nil {
-			return report{}, fmt.Errorf("--secret-ends %q: write the day as 2027-03-14", c.SecretEnds)
-		}
+	ends, err := endOfSecret(c.SecretEnds)
+	if err != nil {
+		return report{}, err
 	}
-	_, err := ops.directory.RotateSecret(ctx, c.Tenant, storage.ConnectionID(c.ID), 0, next)
+	_, err = ops.directory.RotateSecret(ctx, c.Tenant, storage.ConnectionID(c.ID), 0, directory.NextSecret{Secret: c.Secret, ExpiresAt: ends})
 	return said("Both secrets work now. When the old one is gone at the provider: watchgate connection promote-secret %s %s", c.Tenant, c.ID), err
+}
+
+// endOfSecret is when a secret ends, as --secret-ends says it; zero for "".
+func endOfSecret(said string) (time.Time, error) {
+	if said == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.DateOnly, said)
+	if err != nil {
+		return at, fmt.Errorf("--secret-ends %q: write the day as 2027-03-14", said)
+	}
+	return at, nil
 }
 
 type secretPromote struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -142,16 +143,35 @@ func (c *sessionList) do(ctx context.Context, ops operators) (report, error) {
 	}
 	store := ops.store.Tenant(t.ID)
 	all, err := store.PageSessions(ctx, "", maxListed, now())
-	r := report{Columns: []string{"id", "person", "since", "last seen", "address", "second factor", "connection"}}
+	if err != nil {
+		return report{}, err
+	}
+	r := report{Columns: []string{"id", "person", "email", "since", "last seen", "address", "second factor", "connection"}}
+	emails := map[storage.UserID]string{}
 	for _, s := range all {
+		if _, known := emails[s.User]; !known {
+			u, err := store.User(ctx, s.User)
+			if err != nil {
+				return report{}, err
+			}
+			emails[s.User] = u.Email
+		}
 		r.Rows = append(r.Rows, []string{
-			string(s.ID), string(s.User), s.CreatedAt.Format(time.RFC3339), s.LastSeenAt.Format(time.RFC3339), s.IP, string(s.Level), string(s.Connection),
+			string(s.ID), string(s.User), emails[s.User], s.CreatedAt.UTC().Format(time.RFC3339), s.LastSeenAt.UTC().Format(time.RFC3339), s.IP, factorOf(s), string(s.Connection),
 		})
 	}
 	if len(all) == maxListed {
 		r.Note = "There are more. The API lists all of them, page by page: GET /v1/sessions."
 	}
-	return r, err
+	return r, nil
+}
+
+// factorOf is what a session has proved of second factors.
+func factorOf(s storage.Session) string {
+	if s.Pending {
+		return "still missing"
+	}
+	return cmp.Or(string(s.Level), "none")
 }
 
 type sessionEnd struct {
