@@ -240,7 +240,7 @@ func (k *Keys) verified(ctx context.Context, a Actor) error {
 		return refuse(Forbidden, "There is no such person any more.")
 	case err != nil:
 		return fmt.Errorf("apikey: %w", err)
-	case !u.EmailVerified:
+	case !u.EmailProved():
 		return refuse(EmailUnverified, "This profile wants a verified e-mail address.")
 	}
 	return nil

@@ -77,6 +77,27 @@ func TestAdminRotatesAnOwnersKey(t *testing.T) {
 	w.must(err)
 }
 
+// TestAddressThatThePersonProvedIsVerified: by a mail of ours, whatever the provider
+// says of it, and for as long as it is the address.
+func TestAddressThatThePersonProvedIsVerified(t *testing.T) {
+	w := newWorld(t)
+	key := w.create(w.as(w.adam), apikey.NewKey{Profile: "guarded"})
+	for _, c := range []struct {
+		proved string
+		good   bool
+	}{{"", false}, {"other@acme.test", false}, {w.adam.Email, true}} {
+		u, err := w.store.Tenant(w.acme.ID).User(t.Context(), w.adam.ID)
+		w.must(err)
+		u.EmailVerified, u.ProvedEmail = false, c.proved
+		w.must(w.store.Tenant(w.acme.ID).UpdateUser(t.Context(), u, w.event("user.updated")))
+		if _, err = w.keys.Rotate(t.Context(), w.as(w.adam), key.Key.ID, nil); c.good {
+			w.must(err)
+			continue
+		}
+		w.refused(err, apikey.EmailUnverified)
+	}
+}
+
 // TestKeyRotatesItselfForEver: its successor ends when it would have.
 func TestKeyRotatesItselfForEver(t *testing.T) {
 	w := newWorld(t)

@@ -181,7 +181,7 @@ func (s *Server) mintCode(ctx context.Context, req storage.AuthorizeRequest, ls 
 
 // issuance is the one write of an authorization.
 func (u *unit) issuance(req storage.AuthorizeRequest, ls storage.LiveSession, asked bool) storage.IssueCode {
-	in := storage.IssueCode{ClientVersion: u.client.Version, TenantVersion: ls.Tenant.Version, Code: storage.Code{
+	in := storage.IssueCode{ClientVersion: u.client.Version, TenantVersion: ls.Tenant.Version, Handle: ls.Handle, Code: storage.Code{
 		Ref: u.newCode.ref, Grant: storage.NewGrantID(u.at), User: ls.User, Client: u.client.ID,
 		Session: ls.ID, Connection: ls.Connection, RedirectURI: req.RedirectURI, RedirectSent: req.RedirectSent,
 		Challenge: req.Challenge, Nonce: req.Nonce, Scopes: u.newCode.scopes, Resource: req.Resource,

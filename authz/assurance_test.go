@@ -63,7 +63,7 @@ func (w *world) remembering(ls storage.LiveSession) storage.IssueCode {
 	client, err := w.store.Client(w.Context(), "web")
 	w.must(err)
 	return storage.IssueCode{
-		ClientVersion: client.Version, TenantVersion: acme.Version,
+		ClientVersion: client.Version, TenantVersion: acme.Version, Handle: ls.Handle,
 		Code: storage.Code{
 			Ref: freshCode(w), Grant: storage.NewGrantID(w.now()), User: ls.User, Client: "web", Session: ls.ID, Connection: ls.Connection,
 			RedirectURI: callback, Scopes: []string{"openid"}, CreatedAt: w.now(), ExpiresAt: w.now().Add(time.Minute),
@@ -101,6 +101,8 @@ var needs = map[string]struct {
 	silent, approve string
 }{
 	"nothing is asked": {nil, nil, nil, "", ""},
+	"a provider says the name of a level": {nil, []string{"claims", essential(`"phr"`)},
+		func(s *storage.Session) { s.ACR = "phr" }, "unmet_authentication_requirements", "unmet_authentication_requirements"},
 	"the policy asks for two factors, and there is one":      {requires(storage.LevelMFA), nil, nil, login, login},
 	"the policy asks for two factors":                        {requires(storage.LevelMFA), nil, proved(storage.LevelMFA, 9*time.Hour), "", ""},
 	"the policy asks for phishing resistance, and got codes": {requires(storage.LevelPHR), nil, proved(storage.LevelMFA, 0), login, login},
@@ -214,8 +216,9 @@ func TestContextThatTheAppIsTold(t *testing.T) {
 		"the provider's, where it asked":  {strong, []string{"acr_values", "urn:mfa phr"}, "urn:mfa"},
 		"the essential first":             {strong, []string{"acr_values", "mfa", "claims", essential(`"phr"`)}, "phr"},
 		"a wish of the claims parameter":  {strong, []string{"claims", `{"id_token":{"acr":{"values":["urn:gold","mfa"]}}}`}, "mfa"},
-		"the provider's, unasked":         {strong, nil, "urn:mfa"},
-		"the provider's, for what is not": {strong, []string{"acr_values", "urn:gold"}, "urn:mfa"},
+		"the strongest, unasked":          {strong, nil, "phr"},
+		"the strongest, for what is not":  {strong, []string{"acr_values", "urn:gold"}, "phr"},
+		"the provider's, without a level": {proved(storage.LevelNone, 0), nil, "urn:mfa"},
 		"unasked, of a silent provider":   {both(strong, blank), nil, "phr"},
 		"asked, of a silent provider":     {both(strong, blank), []string{"acr_values", "mfa"}, "mfa"},
 		"nothing, where nobody knows":     {blank, []string{"acr_values", "urn:gold"}, nil},

@@ -408,6 +408,11 @@ func TestRememberedViewIsNeverStale(t *testing.T) {
 		"client disabled": func(w *world, _ storage.LiveSession) {
 			w.change("web", func(c *storage.Client) { c.DisabledAt = start })
 		},
+		"handle exchanged by a step-up": func(w *world, ls storage.LiveSession) { // SE-02
+			w.must(w.store.Tenant(w.acme.ID).RaiseSession(context.Background(), ls.ID, storage.RaiseSession{
+				Was: ls.Handle, Handle: []byte("the next"), Level: storage.LevelMFA, MFAAt: w.now(), AMR: ls.AMR,
+			}, event("session.raised")))
+		},
 		"tenant closed to the client": func(w *world, _ storage.LiveSession) {
 			w.edit(func(t *storage.Tenant) { t.Policy.OnlyListedClients = true })
 		},

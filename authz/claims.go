@@ -227,8 +227,10 @@ func (i identity) add(claims map[string]any, name string) {
 	case "email":
 		set(claims, name, i.user.Email)
 	case "email_verified":
+		// "Verified" is that somebody took steps to see that the person controls the address
+		// (OIDC Core 1.0 section 5.1): the identity provider, or this server by a mail to it.
 		if i.user.Email != "" {
-			claims[name] = i.user.EmailVerified
+			claims[name] = i.user.EmailProved()
 		}
 	default:
 		if v, ok := wellTyped(name, i.user.Claims[name]); ok {

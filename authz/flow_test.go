@@ -121,6 +121,27 @@ func TestUserInfoFollowsTheScopes(t *testing.T) {
 	}
 }
 
+// What a person proved by a mail of ours is verified, while it is their address (OIDC
+// Core 1.0 section 5.1).
+func TestAddressIsVerifiedByTheProviderOrByUs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	got := w.granted("scope", "openid email")
+	for _, c := range []struct {
+		provider bool
+		proved   string
+		want     bool
+	}{{false, "", false}, {false, "old@acme.test", false}, {false, "alice@acme.test", true}, {true, "", true}} {
+		u, err := w.store.Tenant(w.acme.ID).User(t.Context(), w.alice.ID)
+		w.must(err)
+		u.EmailVerified, u.ProvedEmail = c.provider, c.proved
+		w.must(w.store.Tenant(w.acme.ID).UpdateUser(t.Context(), u, event("user.updated")))
+		if is := w.userinfo(get("/oauth2/userinfo", bearer(got.Access)))["email_verified"]; is != c.want {
+			t.Errorf("%+v: %v", c, is)
+		}
+	}
+}
+
 func TestRevokedAccessTokenDiesAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -76,7 +76,7 @@ func (s *Server) newSession(ctx context.Context, a arrival, handle []byte) stora
 	now, from := s.now(), origin.From(ctx)
 	session := storage.Session{
 		ID: storage.NewSessionID(now), Connection: a.connection.ID, Handle: handle,
-		AuthTime: notAfter(a.subject.AuthTime, now), ACR: a.subject.ACR, AMR: a.subject.AMR, Level: a.subject.Level,
+		AuthTime: notAfter(a.subject.AuthTime, now), ACR: foreign(a.subject.ACR), AMR: a.subject.AMR, Level: a.subject.Level,
 		IP: cut(from.IP, maxIP), UserAgent: cut(from.UserAgent, maxUserAgent), UpstreamSID: a.subject.SID,
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(tighter(s.cfg.Lifetimes.Session, a.tenant.Policy.SessionLifetime)),
 		IdleTimeout: tighter(s.cfg.Lifetimes.Idle, a.tenant.Policy.SessionIdle),
@@ -85,6 +85,15 @@ func (s *Server) newSession(ctx context.Context, a arrival, handle []byte) stora
 		session.MFAAt = session.AuthTime
 	}
 	return session
+}
+
+// foreign is a provider's context. The names of levels are this server's, which judges
+// by evidence (MF-02): a provider that uses one of them has said nothing.
+func foreign(acr string) string {
+	if isLevel(acr) {
+		return ""
+	}
+	return acr
 }
 
 // What a session keeps of the request that made it, in bytes.
@@ -161,7 +170,7 @@ func (s *Server) succeed(ctx context.Context, in *storage.SignIn, before []stora
 	now, old := s.now(), before[i]
 	if old.User == in.User.ID && now.Before(old.ExpiresAt) {
 		in.Renews, in.Session.ID = true, old.ID
-		if old.Standing(now) {
+		if old.Standing(now) && !old.MFAAt.Before(now.Add(-s.cfg.Lifetimes.Session)) {
 			carryOver(&in.Session, old.Session)
 		}
 		return nil
@@ -171,7 +180,8 @@ func (s *Server) succeed(ctx context.Context, in *storage.SignIn, before []stora
 }
 
 // carryOver keeps the second factor that the same person proved in the session that
-// goes on, where it is worth more than that of the new authentication.
+// goes on, where it is worth more than that of the new authentication. It is never older
+// than a session can be: one that is renewed again and again would keep it for ever.
 func carryOver(fresh *storage.Session, old storage.Session) {
 	better := old.Level.AtLeast(fresh.Level) && (old.Level != fresh.Level || old.MFAAt.After(fresh.MFAAt))
 	if old.Level == storage.LevelNone || !better {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -41,7 +41,11 @@ func (s *Server) caller(r *http.Request) (caller, error) {
 
 // endpoint is the URL of one of a connection's back channels, as providers are told it.
 func (s *Server) endpoint(kind string, c caller) string {
-	return s.cfg.Base + "/login/" + kind + "/" + url.PathEscape(string(c.tenant)) + "/" + url.PathEscape(string(c.connection.ID))
+	at := provider.Addresses{Issuer: s.cfg.Base, Tenant: c.tenant, Connection: c.connection.ID}
+	if kind == "revocation" {
+		return at.Revocation()
+	}
+	return at.Backchannel()
 }
 
 // once uses a token's id up, for one connection and one use (OpenID Connect Back-Channel

@@ -44,6 +44,8 @@ type proved struct {
 	AMR   []string      `json:"amr"`
 	Level storage.Level `json:"level,omitempty"`
 	At    time.Time     `json:"at"`
+	// Factor is what it was proved by; "" for a recovery code.
+	Factor storage.FactorID `json:"factor,omitempty"`
 }
 
 // challengeOf reads what a transaction keeps.

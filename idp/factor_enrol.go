@@ -61,7 +61,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request, p proving, c chal
 	session, enough := p.raised(proof)
 	switch {
 	case p.linked() || !enough:
-		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now()}
+		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
 	default:
 		if p.session, err = s.raise(w, r, p, session, kind+"_added"); err != nil {
 			return err
@@ -113,6 +113,6 @@ func (s *Server) showCodes(w http.ResponseWriter, r *http.Request, p proving) er
 	}
 	html(w)
 	return templates.FactorCodes(w, templates.FactorCodesPage{
-		TenantName: p.tenant.Name, UserEmail: p.user.Email, Codes: codes, NextURL: s.url(l, ""),
+		TenantName: p.tenant.Name, UserEmail: p.user.Email, Codes: codes, Replaced: p.ways.RecoveryCodes > 0, NextURL: s.url(l, ""),
 	})
 }

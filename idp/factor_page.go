@@ -41,8 +41,17 @@ func (s *Server) factorPage(w http.ResponseWriter, r *http.Request, p proving, n
 	return templates.FactorEnrol(w, templates.FactorEnrolPage{
 		Action: s.url(p.login, "enrol"), State: s.stateAt(p.login), TenantName: p.tenant.Name, UserEmail: p.user.Email,
 		Problem: p.challenge.Problem, PasskeyOptions: string(p.challenge.Options), App: next == askEnrolment,
-		Asked: aboutFactors(p.login.Purpose), Cancel: p.cancel(),
+		Asked: aboutFactors(p.login.Purpose), First: p.linked(), AppName: p.asking(), Cancel: p.cancel(),
 	})
+}
+
+// asking is the app for whose request a factor is missing; "" where the organization
+// wants one of everybody.
+func (p proving) asking() string {
+	if p.tenant.Policy.RequireLevel != storage.LevelNone {
+		return ""
+	}
+	return p.appName
 }
 
 // posed is the challenge of a page, which is the present one if that is of its kind.
@@ -99,7 +108,7 @@ func (s *Server) proofPage(p proving) templates.FactorPage {
 	}
 	// For a whole authentication nothing but a passkey is good.
 	if p.linked() || (storage.Need{Fresh: p.need().Fresh}).Met(p.session) {
-		page.Code, page.Recovery = p.ways.TOTP > 0, p.ways.RecoveryCodes > 0
+		page.Code, page.Recovery = p.ways.TOTP > 0 && !p.outranked(), p.ways.RecoveryCodes > 0
 	}
 	if len(p.connection.Settings.MFA.AskFor) > 0 && !p.linked() {
 		page.Provider = p.connection.Name

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/internal/token"
@@ -55,6 +56,8 @@ func (s *Server) proof(ctx context.Context, p proving, c challenge, fields web.F
 	var err error
 	t, u := p.tenant.ID, p.user.ID
 	switch way := fields.Get(templates.FieldWay); {
+	case way == templates.WayCode && p.outranked():
+		return Proof{}, refuse("bad_request", nil)
 	case way == templates.WayPasskey && c.Kind == challengeProof && len(c.Kept) > 0:
 		proof, err = s.cfg.Prover.Assert(ctx, t, c.Kept, []byte(fields.Get(templates.FieldResponse)))
 	case way == templates.WayCode:
@@ -103,7 +106,7 @@ func (s *Server) factorRefused(ctx context.Context, t storage.TenantID, u storag
 func (s *Server) proved(w http.ResponseWriter, r *http.Request, p proving, proof Proof, kind string) error {
 	raised, enough := p.raised(proof)
 	if p.linked() || !enough {
-		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now()}
+		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
 		return s.again(w, r, p.login, p.challenge)
 	}
 	session, err := s.raise(w, r, p, raised, kind)
@@ -111,7 +114,7 @@ func (s *Server) proved(w http.ResponseWriter, r *http.Request, p proving, proof
 		return err
 	}
 	if p.session = session; p.login.Need.Level != "" && !session.Level.AtLeast(p.login.Need.Level) {
-		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now()}
+		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
 		return s.again(w, r, p.login, p.challenge)
 	}
 	return s.onward(w, r, p.login, session)
@@ -166,6 +169,13 @@ func (s *Server) raise(w http.ResponseWriter, r *http.Request, p proving, sessio
 // worth by itself is the session's level: the link adds nothing to it (MF-07).
 func (s *Server) arriveHere(w http.ResponseWriter, r *http.Request, p proving) error {
 	proof := p.challenge.Proved
+	switch gone, err := s.removed(r.Context(), p, proof.Factor); {
+	case err != nil:
+		return away(err)
+	case gone:
+		p.challenge.Proved = nil
+		return s.again(w, r, p.login, p.challenge)
+	}
 	subject := Subject{Issuer: s.cfg.Base, Subject: string(p.user.ID), AuthTime: proof.At, AMR: proof.AMR}
 	if proof.Level == storage.LevelPHR {
 		subject.Level, subject.AMR = storage.LevelPHR, union(proof.AMR, []string{"mfa"})
@@ -173,6 +183,16 @@ func (s *Server) arriveHere(w http.ResponseWriter, r *http.Request, p proving) e
 	l := p.login
 	l.Ceremony = nil
 	return s.arrive(w, r, l, arrival{tenant: p.tenant, connection: p.connection, subject: subject})
+}
+
+// removed reports whether a factor is there no more: an administrator who resets
+// somebody's factors means what was proved by them a moment ago, too.
+func (s *Server) removed(ctx context.Context, p proving, id storage.FactorID) (bool, error) {
+	if id == "" { // a recovery code, which is used up
+		return false, nil
+	}
+	all, err := s.cfg.Store.Tenant(p.tenant.ID).ListFactors(ctx, p.user.ID)
+	return !slices.ContainsFunc(all, func(f storage.Factor) bool { return f.ID == id }), err
 }
 
 // askProvider sends somebody to their identity provider for a second factor.

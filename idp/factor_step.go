@@ -211,6 +211,11 @@ func (p proving) passkeyOnly(need storage.Need) bool {
 	return need.Level == storage.LevelPHR || (p.local() && p.session.Level == storage.LevelNone)
 }
 
+// outranked reports whether a code is not taken: whoever has a passkey where one is
+// needed proves that, and no code that somebody may have talked out of them enrols
+// another. Who has lost it has recovery codes, and an administrator.
+func (p proving) outranked() bool { return p.passkeys() && p.passkeyOnly(p.need()) }
+
 // provenAnew reports whether the person proved one of their factors just now, or, if
 // they have none, who they are. Nobody signs in here without a factor, if they have
 // one.

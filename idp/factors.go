@@ -28,7 +28,7 @@ const (
 	FactorTries = 5
 	FactorPause = 30 * time.Second
 	// MaxFactors is how many factors a person has at most.
-	MaxFactors = 10
+	MaxFactors = storage.MaxFactors
 )
 
 // Ways are what a person can prove themselves by.

@@ -23,7 +23,7 @@ func (h *house) tokens(s storage.LiveSession, app storage.ClientID, offline bool
 		Ref: h.ref(token.Code, time.Minute), Grant: storage.NewGrantID(now), User: s.User, Client: app, Session: s.ID, Connection: s.Connection,
 		RedirectURI: "https://app.example/cb", Scopes: []string{"openid"}, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
 	}
-	h.must(tenant.IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: client.Version, TenantVersion: read.Version}, ev))
+	h.must(tenant.IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: client.Version, TenantVersion: read.Version, Handle: s.Handle}, ev))
 	grant := storage.Grant{
 		ID: code.Grant, User: s.User, Client: app, Session: s.ID, Origin: s.ID, Connection: s.Connection, Scopes: code.Scopes, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 	}

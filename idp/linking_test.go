@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ func (h *house) addConnection(slug, name, domain string, op *optest.Provider) st
 
 func (h *house) putDomain(slug string, d storage.Domain) {
 	h.t.Helper()
+	d.Version, d.Token = h.domain(slug, d.Name).Version, cmp.Or(d.Token, h.domain(slug, d.Name).Token)
 	h.must(h.store.Tenant(h.tenants[slug]).PutDomain(h.t.Context(), d, audit.DomainVerified(h.t.Context(), h.clock.now(), d)))
 }
 
@@ -106,10 +108,11 @@ func TestAttackRow46AccountTakenOverByItsAddress(t *testing.T) {
 			h.must(err)
 			con.ID = "con_acme"
 			h.must(globex.CreateConnection(h.t.Context(), con, audit.ConnectionCreated(h.t.Context(), h.clock.now(), con)))
-			h.must(h.store.Tenant(h.tenants["acme"]).DeleteDomain(h.t.Context(), "acme.test", audit.DomainRemoved(h.t.Context(), h.clock.now(), storage.Domain{Name: "acme.test"})))
+			h.dropDomain("acme", "acme.test")
 			h.putDomain("globex", storage.Domain{Name: "acme.test", Connection: con.ID, VerifiedAt: h.clock.now()})
 		},
 		"the domain is only claimed": func(h *house) {
+			h.dropDomain("acme", "acme.test")
 			h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: "con_acme", Token: "t"})
 		},
 		"the domain is another connection's": func(h *house) {
@@ -152,13 +155,33 @@ func (b *browser) toConnection(slug, email string) string {
 	return b.toProvider(b.open(), email)
 }
 
+// domain is one of a tenant, as it is stored; the zero value when it has none of that
+// name.
+func (h *house) domain(slug, name string) storage.Domain {
+	h.t.Helper()
+	all, err := h.store.Tenant(h.tenants[slug]).ListDomains(h.t.Context())
+	h.must(err)
+	for _, d := range all {
+		if d.Name == name {
+			return d
+		}
+	}
+	return storage.Domain{}
+}
+
+// dropDomain takes a domain from a tenant.
+func (h *house) dropDomain(slug, name string) {
+	h.t.Helper()
+	d := h.domain(slug, name)
+	h.must(h.store.Tenant(h.tenants[slug]).DeleteDomain(h.t.Context(), d, audit.DomainRemoved(h.t.Context(), h.clock.now(), d)))
+}
+
 // moveDomain gives a domain to another tenant.
 func (h *house) moveDomain(domain, slug string) {
 	h.t.Helper()
-	for other, id := range h.tenants {
+	for other := range h.tenants {
 		if other != slug {
-			d := storage.Domain{Name: domain}
-			h.must(h.store.Tenant(id).DeleteDomain(h.t.Context(), domain, audit.DomainRemoved(h.t.Context(), h.clock.now(), d)))
+			h.dropDomain(other, domain)
 		}
 	}
 	h.putDomain(slug, storage.Domain{Name: domain, Connection: storage.ConnectionID("con_" + slug), VerifiedAt: h.clock.now()})

@@ -184,7 +184,7 @@ func TestAttackLinkFromAnotherSite(t *testing.T) {
 	link := f.link("globex", f.invite("globex", dora, storage.RoleMember), storage.LinkInvite)
 	b := f.browser()
 	b.postFrom(link, nil, "cross-site").wants(http.StatusForbidden, "cross_site_request")
-	b.follow(b.opened(link)).says("Add a second factor")
+	b.follow(b.opened(link)).says("Add a passkey")
 }
 
 // MF-07: whoever reads the mail and has no factor of the person is not signed in.

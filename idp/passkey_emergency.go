@@ -98,10 +98,7 @@ func (s *Server) alarm(ctx context.Context, t storage.Tenant, who storage.User) 
 	}
 	from := origin.From(ctx)
 	for _, owner := range owners {
-		if owner.Email == "" {
-			continue
-		}
-		err := s.cfg.Post.Queue(ctx, t.ID, mail.Message{Kind: mail.BreakGlass, To: owner.Email, Fields: map[string]string{
+		err := mail.Tell(ctx, s.cfg.Post, t.ID, mail.Message{Kind: mail.BreakGlass, To: owner.Email, Fields: map[string]string{
 			"tenant": t.Name, "person": personName(who), "ip": from.IP, "device": from.UserAgent,
 			"until": t.Policy.BreakGlassUntil.UTC().Format(time.RFC1123),
 		}})

@@ -115,6 +115,9 @@ func (s *Server) sendLinks(ctx context.Context, l storage.Login) {
 // sendLink stores a link, and the mail that carries it to the address that the account
 // has.
 func (s *Server) sendLink(ctx context.Context, l storage.Login, a storage.LocalAccount) error {
+	if _, local, err := s.localConnection(ctx, a.Tenant.ID, a.User.ID); err != nil || !local {
+		return err
+	}
 	now, secret := s.now(), token.NewSecret()
 	link := storage.EmailLink{
 		Hash: hashOf(secret), User: a.User.ID, Email: a.User.Email, Purpose: storage.LinkSignIn, Login: l.ID,
@@ -191,7 +194,7 @@ func (s *Server) passkeyInstead(w http.ResponseWriter, r *http.Request, l storag
 		return s.strangePasskey(w, r, l)
 	}
 	l.Step, l.Tenant, l.Connection = storage.StepFactor, proof.Tenant, con.ID
-	c = challenge{Person: proof.User, Proved: &proved{AMR: proof.AMR, Level: proof.Level, At: s.now()}}
+	c = challenge{Person: proof.User, Proved: &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}}
 	p, err := s.proving(r, l, c)
 	if err != nil {
 		return err
@@ -210,8 +213,13 @@ func (s *Server) strangePasskey(w http.ResponseWriter, r *http.Request, l storag
 }
 
 // localConnection finds where somebody signs in without a provider. False: they do not.
+// Whoever has come through a provider is that provider's from then on: what they signed
+// in by before would outlast their dismissal there.
 func (s *Server) localConnection(ctx context.Context, t storage.TenantID, u storage.UserID) (storage.Connection, bool, error) {
 	tenant := s.cfg.Store.Tenant(t)
+	if federated, err := s.federated(ctx, tenant, u); federated || err != nil {
+		return storage.Connection{}, false, err
+	}
 	ids, err := tenant.Identities(ctx, u)
 	if err != nil {
 		return storage.Connection{}, false, err

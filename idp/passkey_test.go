@@ -74,7 +74,7 @@ func TestInvitedPersonEnrolsAPasskey(t *testing.T) {
 		b, d := f.browser(), newDevice()
 		b.get(link).says("You are invited")
 		page := b.follow(b.opened(link))
-		page.says("Add a second factor")
+		page.says("Add a passkey")
 		if strings.Contains(page.text(), "authenticator app") {
 			t.Error("an app alone would be one factor")
 		}

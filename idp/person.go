@@ -121,13 +121,18 @@ func (s *Server) follow(ctx context.Context, a arrival, role storage.Role, u *st
 	return nil, nil
 }
 
+// elsewhere reports whether another tenant has proved the domain of the address. Then no
+// provider of this one can say that it is somebody's here: an app of several tenants
+// would take them for a person of the other.
+func (a arrival) elsewhere() bool { return a.owner != nil && a.owner.Tenant.ID != a.tenant.ID }
+
 // describe takes over what the identity provider says at each sign-in. The role is
 // between it and us: apps learn nothing of that claim.
 func (a arrival) describe(u *storage.User) {
 	if a.local() {
 		return
 	}
-	u.Email, u.EmailVerified, u.Claims = a.subject.Email, a.subject.EmailVerified, a.subject.Claims
+	u.Email, u.EmailVerified, u.Claims = a.subject.Email, a.subject.EmailVerified && !a.elsewhere(), a.subject.Claims
 	if _, ok := u.Claims[a.connection.RoleClaim]; ok {
 		u.Claims = maps.Clone(u.Claims)
 		delete(u.Claims, a.connection.RoleClaim)

@@ -322,3 +322,23 @@ func TestManySignInsOfOnePersonAtOnce(t *testing.T) {
 }
 
 var _ storage.Store = (*flaky)(nil)
+
+func TestSomebodySignedInSignsInAtOneMoreOrganization(t *testing.T) {
+	h := newHouse(t)
+	b := h.browser()
+	b.signIn("alice@acme.test")
+	page := b.get("/login")
+	for _, link := range []string{`href="/account"`, `href="/login?another=1"`, `href="/oauth2/logout"`} {
+		if !strings.Contains(page.Body.String(), link) {
+			t.Errorf("no link %s", link)
+		}
+	}
+	to := b.get("/login?another=1").location()
+	back := h.provider(b.toProvider(strings.TrimSuffix(to, "/email"), "carol@globex.test"))
+	if end := b.get(back).location(); end != "/login" {
+		t.Errorf("ends at %q", end)
+	}
+	if p := b.get("/login"); !strings.Contains(p.text(), "2 organizations") {
+		t.Errorf("signed in at: %s", p.text())
+	}
+}

@@ -64,6 +64,7 @@ func (s *Server) asBefore(r *http.Request, a arrival, known storage.User) (bool,
 	if err != nil || s.ssoElsewhere(a.tenant, a.connection.ID, found.owner) != nil {
 		return false, err
 	}
+	a.discovery = found
 	return a.describes(known), nil
 }
 

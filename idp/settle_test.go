@@ -104,18 +104,18 @@ func TestWhoIsAskedNothingIsAnsweredWhereTheyArrive(t *testing.T) {
 // Who has changed, or lacks something, goes the long way, which says what there is to say.
 func TestNothingIsSettledForWhomSomethingIsDifferent(t *testing.T) {
 	for name, set := range map[string]func(h *house){
-		"a question":            func(h *house) { h.engine.ask = true },
-		"a factor":              func(h *house) { h.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelMFA }) },
-		"a level":               func(h *house) { h.request.ACRValues = []string{"phr"} },
-		"the person, named":     func(h *house) { h.request.HintSubject = "usr_somebody" },
-		"a disabled person":     func(h *house) { h.disable("acme") },
-		"a new name":            func(h *house) { h.says("acme", "name", "Alice B.") },
-		"a new address":         func(h *house) { h.says("acme", "email", "alice.b@acme.test") },
-		"an address in doubt":   func(h *house) { h.says("acme", "email_verified", false) },
-		"a role":                func(h *house) { h.nameClaim("acme", "access_level"); h.says("acme", "access_level", "admin") },
-		"no role any more":      func(h *house) { h.nameClaim("acme", "access_level") },
-		"an address elsewhere":  func(h *house) { h.requireSSOElsewhere() },
-		"somebody else":         func(h *house) { h.says("acme", "sub", "mallory-sub") },
+		"a question":           func(h *house) { h.engine.ask = true },
+		"a factor":             func(h *house) { h.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelMFA }) },
+		"a level":              func(h *house) { h.request.ACRValues = []string{"phr"} },
+		"the person, named":    func(h *house) { h.request.HintSubject = "usr_somebody" },
+		"a disabled person":    func(h *house) { h.disable("acme") },
+		"a new name":           func(h *house) { h.says("acme", "name", "Alice B.") },
+		"a new address":        func(h *house) { h.says("acme", "email", "alice.b@acme.test") },
+		"an address in doubt":  func(h *house) { h.says("acme", "email_verified", false) },
+		"a role":               func(h *house) { h.nameClaim("acme", "access_level"); h.says("acme", "access_level", "admin") },
+		"no role any more":     func(h *house) { h.nameClaim("acme", "access_level") },
+		"an address elsewhere": func(h *house) { h.requireSSOElsewhere() },
+		"somebody else":        func(h *house) { h.says("acme", "sub", "mallory-sub") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, s := known(t)

@@ -20,6 +20,10 @@ const (
 	fieldRequest = "request"
 )
 
+// another is the parameter by which somebody who is signed in asks to sign in at one
+// more organization.
+const another = "another"
+
 // own is the page of people who come by themselves: they sign in, and go on to
 // a path of this server. With nowhere to go they see where they are signed in.
 func (s *Server) own(w http.ResponseWriter, r *http.Request) error {
@@ -37,10 +41,13 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request) error {
 		return away(err)
 	case len(usable(all, s.now())) == 0:
 		return s.begin(w, r, storage.Login{ReturnTo: target})
+	case fields.Get(another) != "":
+		return s.beginAt(w, r, storage.Login{ReturnTo: target}, "email")
 	case !given:
 		html(w)
 		return templates.SignedIn(w, templates.SignedInPage{
 			Sessions: sessionItems(usable(all, s.now())), SignOutURL: s.path + "/oauth2/logout",
+			AccountURL: s.path + "/account", SignInURL: s.path + "/login?" + another + "=1",
 		})
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)

@@ -46,12 +46,17 @@ func (s *Server) straight(r *http.Request, req storage.AuthorizeRequest) (destin
 }
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, l storage.Login) error {
+	return s.beginAt(w, r, l, "")
+}
+
+// beginAt begins a transaction at one of the pages of its first step.
+func (s *Server) beginAt(w http.ResponseWriter, r *http.Request, l storage.Login, page string) error {
 	l.Step = storage.StepIdentify
 	l, err := s.start(w, r, l)
 	if err != nil {
 		return err
 	}
-	s.to(w, r, l, "")
+	s.to(w, r, l, page)
 	return nil
 }
 

@@ -24,7 +24,7 @@ const (
 // answer was believed, and what would become of the person. An error means that the
 // store could not answer.
 func (s *Server) findings(ctx context.Context, t trial, subject Subject, cause error) (TrialReport, error) {
-	report := TrialReport{Findings: s.examine(ctx, t.destination)}
+	report := TrialReport{Findings: toldByTrial(s.examine(ctx, t.destination), cause)}
 	report.Findings = append(report.Findings, answered(cause))
 	if cause != nil {
 		return report, nil
@@ -59,6 +59,23 @@ func (s *Server) examine(ctx context.Context, d destination) []Finding {
 		return nil
 	}
 	return examiner.Examine(ctx, s.redirectURI(d.connection.ID))
+}
+
+// toldByTrial settles what an examination leaves to a trial. An answer of the provider's
+// came to the redirect URI; tokens came for the client secret, which is the only one.
+func toldByTrial(found []Finding, cause error) []Finding {
+	came := cause == nil || errors.Is(cause, ErrUpstreamDenied) || errors.Is(cause, ErrUpstreamFailed)
+	two := slices.ContainsFunc(found, func(f Finding) bool { return f.Check == "next_secret" })
+	for i, f := range found {
+		switch {
+		case f.Verdict != VerdictUnknown:
+		case f.Check == "redirect_uri" && came:
+			found[i] = Finding{Check: f.Check, Verdict: VerdictOK, Detail: "The provider sent the browser back to the redirect URI."}
+		case f.Check == "client_secret" && cause == nil && !two:
+			found[i] = Finding{Check: f.Check, Verdict: VerdictOK, Detail: "The provider gave tokens for the client secret."}
+		}
+	}
+	return found
 }
 
 // answered is whether the provider's answer was believed.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/idp"
+	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -95,7 +96,7 @@ func TestTrialSaysWhatWouldHappenAndTouchesNobody(t *testing.T) {
 			t.Errorf("report %+v", report)
 		}
 		got := verdicts(report)
-		for _, check := range []string{"answer", "address", "account", "role", "second_factor"} {
+		for _, check := range []string{"redirect_uri", "client_secret", "answer", "address", "account", "role", "second_factor"} {
 			if got[check] != idp.VerdictOK {
 				t.Errorf("%s: %q", check, got[check])
 			}
@@ -162,6 +163,50 @@ func broken(path string) func(http.ResponseWriter, *http.Request) bool {
 		http.Error(w, "out of order", http.StatusBadGateway)
 		return true
 	}
+}
+
+// What only a sign-in can tell, a trial has told.
+func TestTrialSettlesWhatAnExaminationCannotKnow(t *testing.T) {
+	for name, c := range map[string]struct {
+		response            func(h *house)
+		redirectURI, secret idp.Verdict
+	}{
+		"somebody signs in": {func(*house) {}, idp.VerdictOK, idp.VerdictOK},
+		"somebody declines": {func(h *house) { h.op["acme"].Response = respond("access_denied") }, idp.VerdictOK, idp.VerdictUnknown},
+		"an answer of another": {func(h *house) {
+			h.op["acme"].Response = func(v url.Values) { v.Set("iss", "https://evil.example") }
+		}, idp.VerdictUnknown, idp.VerdictUnknown},
+		"two secrets": {func(h *house) {
+			place := seal.Place{Tenant: h.tenants["acme"], Table: "connections", Column: "next_secret", Row: "con_acme"}
+			next, err := h.sealer.Seal(place, []byte("the next one"))
+			h.must(err)
+			h.change("acme", func(c *storage.Connection) { c.SealedNextSecret = next })
+		}, idp.VerdictOK, idp.VerdictUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.op["acme"].Intercept = silentOfSecrets
+			c.response(h)
+			id, path := h.openTrial()
+			b := h.browser()
+			b.get(h.provider(b.get(path).location()))
+			_, report := h.trialReport(id)
+			if got := verdicts(report); got["redirect_uri"] != c.redirectURI || got["client_secret"] != c.secret {
+				t.Errorf("%+v", report.Findings)
+			}
+		})
+	}
+}
+
+// silentOfSecrets is a token endpoint that looks at a code before it looks at a secret.
+func silentOfSecrets(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.Path != "/token" || !strings.HasPrefix(r.PostFormValue("code"), "watchgate-made-up-") {
+		return false
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = w.Write([]byte(`{"error":"invalid_request"}`))
+	return true
 }
 
 func TestTrialOfAProviderThatDoesNotAnswer(t *testing.T) {

@@ -3,11 +3,11 @@ package idp
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/internal/assurance"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
@@ -119,7 +119,7 @@ func (s *Server) trip(l storage.Login) UpstreamRequest {
 }
 
 func (s *Server) redirectURI(c storage.ConnectionID) string {
-	return s.cfg.Base + "/login/callback/" + url.PathEscape(string(c))
+	return provider.Addresses{Issuer: s.cfg.Base, Connection: c}.RedirectURI()
 }
 
 // needOf is what a transaction needs of a session of a tenant with that policy: what

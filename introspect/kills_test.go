@@ -30,6 +30,10 @@ var kills = map[string]func(*world, string){
 	},
 }
 
+// forGood are the kills that tokens do not outlive, though they can be undone: what is
+// issued afterwards lives.
+var forGood = map[string]bool{"client disabled": true, "connection disabled": true}
+
 // revivals undo the kills that can be undone.
 var revivals = map[string]func(*world){
 	"tenant suspended":    func(w *world) { w.changeTenant(func(t *storage.Tenant) { t.SuspendedAt = time.Time{} }) },

@@ -168,7 +168,7 @@ func (w *world) issue(change func(*storage.AccessToken)) string {
 	change(&a)
 	w.grant = a.Grant
 	acme := w.store.Tenant(w.acme.ID)
-	must(w.t, acme.IssueCode(ctx, storage.IssueCode{Code: storage.Code{
+	must(w.t, acme.IssueCode(ctx, storage.IssueCode{Handle: w.session.Handle, Code: storage.Code{
 		Ref: codeRef, Grant: a.Grant, User: a.User, Client: a.Client, Session: w.session.ID, Connection: w.connection.ID,
 		RedirectURI: "https://app.example.com/cb", Scopes: a.Scopes, CreatedAt: start, ExpiresAt: start.Add(time.Minute),
 	}}, event("code.issued")))

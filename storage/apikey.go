@@ -79,7 +79,7 @@ type CreateKey struct {
 	Key APIKey
 	// Role is the owner's; of a service key it is "".
 	Role Role
-	// VerifiedEmail demands that the owner's e-mail address is verified.
+	// VerifiedEmail demands that the owner's e-mail address is proved ([User.EmailProved]).
 	VerifiedEmail bool
 	// Max is how many live keys of this profile the owner (of service keys: the
 	// tenant) may have, this one included. 0: any number.

@@ -79,7 +79,9 @@ type Clients interface {
 	// CreateClient adds a client. ErrExists: the id is taken.
 	CreateClient(ctx context.Context, c Client, ev Event) error
 	// UpdateClient replaces everything but id and owner, if the stored version
-	// is c.Version; it stores c.Version+1. ErrConflict: it is not. ErrNotFound.
+	// is c.Version; it stores c.Version+1. Access tokens and codes of one that comes to
+	// be disabled stay dead when it is enabled again; what has offline access goes on
+	// then. ErrConflict: it is not. ErrNotFound.
 	UpdateClient(ctx context.Context, c Client, ev Event) error
 	ClientReader
 }

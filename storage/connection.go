@@ -126,7 +126,10 @@ type Connections interface {
 	// CreateConnection adds one. ErrExists: the id is taken.
 	CreateConnection(ctx context.Context, c Connection, ev Event) error
 	// UpdateConnection replaces everything but the id, if the stored version is
-	// c.Version. ErrConflict, ErrNotFound.
+	// c.Version. One that comes to be disabled, or to be enabled, ends all sessions that
+	// came through it, as EndSession does, at the time of ev; access tokens and codes that
+	// were issued through it stay dead when it is enabled again, and what has offline
+	// access goes on then. ErrConflict, ErrNotFound.
 	UpdateConnection(ctx context.Context, c Connection, ev Event) error
 	ConnectionReader
 }
@@ -145,7 +148,8 @@ type ConnectionReader interface {
 type Domain struct {
 	Name       string // lower case, ASCII (punycode)
 	Connection ConnectionID
-	// Token is what the TXT record has to say, and CreatedAt when it was made.
+	// Token is what the TXT record has to say, as long as the tenant has the domain, and
+	// CreatedAt when it was made.
 	Token     string
 	CreatedAt time.Time
 	// VerifiedAt is when the proof was first seen; zero: not yet, and nobody is sent
@@ -157,6 +161,7 @@ type Domain struct {
 	SSORequired bool
 	// ByOperator: an operator vouched for it, and no record is looked for.
 	ByOperator bool
+	Version    int64
 }
 
 // ClaimedDomain is a domain with whose it is.
@@ -167,12 +172,15 @@ type ClaimedDomain struct {
 
 // Domains keeps one tenant's domains.
 type Domains interface {
-	// PutDomain adds or replaces a domain of the tenant. ErrExists: it is verified,
-	// and another tenant's verified one. ErrNotFound: no such connection in this
-	// tenant.
+	// PutDomain adds a domain of the tenant, of Version 0, or replaces all but its Token
+	// if the stored version and Token are d's. It stores d.Version+1. ErrConflict: the tenant has it
+	// already, or it is no longer as it was read, or it has gone. ErrExists: it is
+	// verified, and another tenant's verified one. ErrNotFound: no such connection in
+	// this tenant.
 	PutDomain(ctx context.Context, d Domain, ev Event) error
-	// DeleteDomain removes one. ErrNotFound.
-	DeleteDomain(ctx context.Context, name string, ev Event) error
+	// DeleteDomain removes the one of d's name if the stored version and Token are d's.
+	// ErrConflict: they are not. ErrNotFound.
+	DeleteDomain(ctx context.Context, d Domain, ev Event) error
 	// ListDomains returns the tenant's, in the order of their names.
 	ListDomains(ctx context.Context) ([]Domain, error)
 }

@@ -75,12 +75,18 @@ type RecoveryCodes interface {
 	CountRecoveryCodes(ctx context.Context, user UserID) (int, error)
 }
 
+// MaxTries is how often in a row a person's codes are guessed at most, however long it
+// takes (NIST SP 800-63B section 5.2.2).
+const MaxTries = 100
+
 // Tries limits how often a person's codes are guessed.
 type Tries interface {
-	// TakeTry counts a try before it is looked at. ErrConsumed: there were limit of
-	// them, and since the last one less than pause has passed. After the pause one try
-	// is given each time, until ClearTries.
-	TakeTry(ctx context.Context, user UserID, limit int, pause time.Duration, at time.Time) error
+	// TakeTry counts a try before it is looked at, and returns how many there were
+	// since ClearTries, with this one. ErrConsumed: there were limit of them, and since
+	// the last one less than pause has passed; or there were MaxTries. After the pause
+	// one try is given each time, until there were MaxTries: what is refused is not
+	// counted, and how many there were is returned with the error.
+	TakeTry(ctx context.Context, user UserID, limit int, pause time.Duration, at time.Time) (int, error)
 	// ClearTries forgets them, after a success.
 	ClearTries(ctx context.Context, user UserID) error
 }

@@ -88,6 +88,9 @@ type IssueCode struct {
 	// Remember is the consent that was just given; RequireConsent one that must
 	// still be there. At most one of them is set.
 	Remember, RequireConsent *Consent
+	// Handle is that of the session, by which it was found: one that was exchanged since
+	// gets nothing (SE-02). It is required, but with an Arrival.
+	Handle []byte
 	// Arrival is the sign-in that the code is the answer to, when both are stored at
 	// once; nil: the session is there.
 	Arrival *Arrival
@@ -115,7 +118,7 @@ func (a Arrival) Of(c Code) bool {
 // Codes keeps one tenant's authorization codes.
 type Codes interface {
 	// IssueCode stores a code if, at that moment, the tenant (at TenantVersion),
-	// the user, the client (at ClientVersion), the session and the connection are live, and
+	// the user, the client (at ClientVersion), the session (under Handle) and the connection are live, and
 	// RequireConsent is still there (AZ-36). ErrConflict: one is not. It also
 	// notes the session's activity. more is for the consent that came with it.
 	// With an Arrival, ErrConflict says besides that the user has changed, that the

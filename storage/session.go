@@ -47,17 +47,18 @@ func (s Session) Expired(now time.Time) bool {
 	return !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) || now.Sub(s.LastSeenAt) >= s.IdleTimeout
 }
 
-// Contexts are the acr values that the session satisfies: the provider's own first,
-// then its Level and those below it.
+// Contexts are the acr values that the session satisfies: its Level and those below it,
+// then the provider's own, which knows nothing of a factor that was proved here. A
+// provider's word for a level is none.
 func (s Session) Contexts() []string {
 	var all []string
-	if s.ACR != "" {
-		all = append(all, s.ACR)
-	}
 	for _, l := range []Level{LevelPHR, LevelMFA} {
 		if s.Level.AtLeast(l) {
 			all = append(all, string(l))
 		}
+	}
+	if s.ACR != "" && s.ACR != string(LevelMFA) && s.ACR != string(LevelPHR) {
+		all = append(all, s.ACR)
 	}
 	return all
 }

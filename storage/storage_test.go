@@ -25,16 +25,16 @@ func TestLifeFailsOnEverythingItHangsOn(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	before := now.Add(-time.Minute)
 	for want, l := range map[string]storage.Life{
-		"":                         {GrantExpiresAt: now.Add(1), SessionExpiresAt: now.Add(1)},
-		"tenant_suspended":         {TenantSuspendedAt: before},
-		"issued_before_suspension": {TokensNotBefore: before},
-		"client_disabled":          {ClientDisabledAt: before},
-		"grant_revoked":            {GrantRevokedAt: before},
-		"grant_expired":            {GrantExpiresAt: now},
-		"user_disabled":            {UserDisabledAt: before},
-		"session_ended":            {SessionEndedAt: before},
-		"session_expired":          {SessionExpiresAt: now},
-		"connection_disabled":      {ConnectionDisabledAt: before},
+		"":                           {GrantExpiresAt: now.Add(1), SessionExpiresAt: now.Add(1)},
+		"tenant_suspended":           {TenantSuspendedAt: before},
+		"issued_before_interruption": {TokensNotBefore: before},
+		"client_disabled":            {ClientDisabledAt: before},
+		"grant_revoked":              {GrantRevokedAt: before},
+		"grant_expired":              {GrantExpiresAt: now},
+		"user_disabled":              {UserDisabledAt: before},
+		"session_ended":              {SessionEndedAt: before},
+		"session_expired":            {SessionExpiresAt: now},
+		"connection_disabled":        {ConnectionDisabledAt: before},
 	} {
 		if got := l.Dead(now); got != want {
 			t.Errorf("%+v: %q, want %q", l, got, want)
@@ -51,6 +51,27 @@ func TestIDsSortByTimeAndSayWhatTheyAre(t *testing.T) {
 	for id, reserved := range map[string]bool{"demo-spa": false, "app_x": false, "usr_x": true, "ten_x": true, "https://x/": true} {
 		if storage.ReservedClientID(id) != reserved {
 			t.Errorf("ReservedClientID(%s) = %v", id, !reserved)
+		}
+	}
+}
+
+func TestSessionTellsTheStrongestContextUnlessAnAppWantsAnother(t *testing.T) {
+	for _, c := range []struct {
+		session storage.Session
+		wanted  []string
+		told    string
+	}{
+		{storage.Session{}, nil, ""},
+		{storage.Session{ACR: "urn:password"}, nil, "urn:password"},
+		{storage.Session{ACR: "urn:password", Level: storage.LevelMFA}, nil, "mfa"},
+		{storage.Session{ACR: "urn:password", Level: storage.LevelPHR}, []string{"urn:password"}, "urn:password"},
+		{storage.Session{ACR: "urn:password", Level: storage.LevelPHR}, []string{"mfa", "phr"}, "mfa"},
+		{storage.Session{ACR: "phr"}, []string{"phr"}, ""},
+		{storage.Session{ACR: "mfa"}, nil, ""},
+		{storage.Session{ACR: "phr", Level: storage.LevelMFA}, []string{"phr"}, "mfa"},
+	} {
+		if told := c.session.ContextFor(c.wanted); told != c.told {
+			t.Errorf("%+v, wanted %v: %q, want %q", c.session, c.wanted, told, c.told)
 		}
 	}
 }

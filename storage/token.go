@@ -89,8 +89,9 @@ type Life struct {
 	TenantID          TenantID
 	TenantSlug        string
 	TenantSuspendedAt time.Time
-	// TokensNotBefore is the tenant's, if the credential was stored before the tenant
-	// had it; zero otherwise, and for what survives a suspension.
+	// TokensNotBefore is not zero if the tenant was suspended, or the client or the
+	// connection disabled, after the credential was stored, whatever they are now; never
+	// for what survives that.
 	TokensNotBefore      time.Time
 	ClientDisabledAt     time.Time
 	GrantRevokedAt       time.Time
@@ -115,8 +116,6 @@ func (l Life) Dead(now time.Time) string {
 	switch {
 	case !l.TenantSuspendedAt.IsZero():
 		return "tenant_suspended"
-	case !l.TokensNotBefore.IsZero():
-		return "issued_before_suspension"
 	case !l.ClientDisabledAt.IsZero():
 		return "client_disabled"
 	case !l.GrantRevokedAt.IsZero():
@@ -125,12 +124,14 @@ func (l Life) Dead(now time.Time) string {
 		return "grant_expired"
 	case !l.UserDisabledAt.IsZero():
 		return "user_disabled"
+	case !l.ConnectionDisabledAt.IsZero():
+		return "connection_disabled"
 	case !l.SessionEndedAt.IsZero():
 		return "session_ended"
 	case !l.SessionExpiresAt.IsZero() && !now.Before(l.SessionExpiresAt):
 		return "session_expired"
-	case !l.ConnectionDisabledAt.IsZero():
-		return "connection_disabled"
+	case !l.TokensNotBefore.IsZero():
+		return "issued_before_interruption"
 	case !l.KeyRevokedAt.IsZero():
 		return "key_revoked"
 	case !l.KeyExpiresAt.IsZero() && !now.Before(l.KeyExpiresAt):

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/watchgate/watchgate/storage"
 )
 
 // forms are all that change something, for alice and her other session.
@@ -144,5 +146,28 @@ func TestAttackGETChangesNothing(t *testing.T) {
 	w.clock.forward(time.Second)
 	if w.ended("acme", other.ID) || w.dead(ref) != "" || len(w.factorsOf("acme", s.User)) != 1 || len(w.trail("acme")) != before {
 		t.Errorf("something was done: %v", w.trail("acme"))
+	}
+}
+
+// Attack: a session of before the policy was tightened, by one factor, goes on here.
+func TestAttackSessionBelowThePolicy(t *testing.T) {
+	b := newWorld(t).browser()
+	s := b.signIn("acme", "alice")
+	_, secret := b.app("acme", s.User, "Phone")
+	token := b.token("/account/acme/security")
+	b.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelMFA })
+	for _, path := range []string{"", "/security", "/sessions", "/apps", "/sessions/others"} {
+		if to := b.get("/account/acme" + path).location(); !strings.HasPrefix(to, "/login/log_") {
+			t.Errorf("%s leads to %s", path, to)
+		}
+	}
+	if to := b.post("/account/acme/security/app", "csrf", token, "step", "do").location(); !strings.HasPrefix(to, "/login/log_") {
+		t.Errorf("a form leads to %s", to)
+	}
+	b.code(b.follow(b.get("/account/acme/security")), secret).says("Phone", "Add an authenticator app")
+	b.get("/account/acme/sessions").says("This")
+	b.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelPHR })
+	if to := b.get("/account/acme").location(); !strings.HasPrefix(to, "/login/log_") {
+		t.Errorf("a factor that is not enough leads to %s", to)
 	}
 }

@@ -120,7 +120,7 @@ func (p *Pages) endOthers(v visit, fields web.Form) error {
 		return away(err)
 	}
 	if len(ended) > 0 {
-		if err := p.tell(v, mail.SessionsEnded, map[string]string{}); err != nil {
+		if err := p.tell(v, mail.SessionsEnded, map[string]string{"others": "yes"}); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ const remove = "/account/acme/factors/"
 
 func TestFactorsAreListed(t *testing.T) {
 	b := newWorld(t).browser()
-	s := b.signIn("acme", "alice")
+	s := b.proved("acme", "alice")
 	b.get("/account/acme/security").says("You have none.", "Add a passkey", "Add an authenticator app")
 	b.app("acme", s.User, "Alice's phone")
 	b.policy("acme", func(p *storage.TenantPolicy) { p.RequireLevel = storage.LevelMFA })

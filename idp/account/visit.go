@@ -61,7 +61,9 @@ func (p *Pages) taken(take form) web.Handler {
 	}
 }
 
-// visit finds out who is asking. False: an answer was written that leads them on.
+// visit finds out who is asking. False: an answer was written that leads them on: those
+// who have to sign in, and those whose tenant has come to ask for more than their session
+// has proved.
 func (p *Pages) visit(w http.ResponseWriter, r *http.Request) (visit, bool, error) {
 	all, err := p.seated(r)
 	if err != nil {
@@ -72,6 +74,9 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) (visit, bool, erro
 	here := func(l storage.LiveSession) bool { return l.Tenant.Slug == slug }
 	if i := slices.IndexFunc(usable, here); i >= 0 {
 		v := visit{w: w, r: r, live: usable[i], several: len(usable) > 1}
+		if need := (storage.Need{Level: v.live.Tenant.Policy.RequireLevel}); !need.Met(v.live.Session) {
+			return visit{}, false, p.cfg.People.StepUp(w, r, v.live, need, storage.PurposeNone, p.backTo(v))
+		}
 		return v, true, p.touch(v)
 	}
 	if i := slices.IndexFunc(all, func(l storage.LiveSession) bool { return here(l) && !l.Pending && !l.Expired(now) }); i >= 0 {
@@ -81,6 +86,15 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) (visit, bool, erro
 		return visit{}, false, p.signIn(w, r)
 	}
 	return visit{}, false, p.choice(w, usable, http.StatusNotFound)
+}
+
+// backTo is where somebody goes on who has to prove something first: to what they asked
+// for, where that can be asked for again.
+func (p *Pages) backTo(v visit) string {
+	if v.r.Method == http.MethodGet {
+		return v.r.URL.EscapedPath()
+	}
+	return p.base(v.live)
 }
 
 // seated are the sessions of this browser, whatever their state.

@@ -450,7 +450,7 @@ func (w *world) grant(slug string, s storage.Session, offline bool) storage.Toke
 		code.Scopes = append(code.Scopes, "offline_access")
 	}
 	consent := storage.Consent{User: s.User, Client: "board", RedirectHost: "app.example", Scopes: code.Scopes, ClientVersion: 1, At: now}
-	w.must(w.tenant(slug).IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: t.Version, Remember: &consent}, audit.CodeIssued(ctx, now, code)))
+	w.must(w.tenant(slug).IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: t.Version, Handle: s.Handle, Remember: &consent}, audit.CodeIssued(ctx, now, code)))
 	g := storage.Grant{ID: code.Grant, User: s.User, Client: "board", Session: s.ID, Origin: s.ID, Connection: s.Connection, Scopes: code.Scopes,
 		CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour)}
 	a := storage.AccessToken{Ref: w.ref(token.Access, time.Hour), ID: storage.NewTokenID(now), Grant: g.ID, Client: "board", User: s.User, Session: s.ID,

@@ -166,7 +166,9 @@ func (w *world) tokens(c storage.Client, in storage.SessionID) {
 		Ref: w.ref(token.Code, time.Minute), Grant: storage.NewGrantID(now), User: w.user, Client: c.ID, Session: in, Connection: w.con,
 		RedirectURI: "https://app.example/cb", Scopes: c.Scopes, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
 	}
-	w.must(w.home.IssueCode(w.Context(), storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: 1}, w.event()))
+	session, err := w.home.Session(w.Context(), in)
+	w.must(err)
+	w.must(w.home.IssueCode(w.Context(), storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: 1, Handle: session.Handle}, w.event()))
 	w.must(w.home.RedeemCode(w.Context(), storage.RedeemCode{
 		Code: code.Ref, At: now,
 		Grant: storage.Grant{ID: code.Grant, User: w.user, Client: c.ID, Session: in, Origin: in, Connection: w.con, Scopes: c.Scopes, CreatedAt: now, ExpiresAt: now.Add(time.Hour)},

@@ -303,6 +303,54 @@ func TestAttackBruteForceOfCodes(t *testing.T) {
 	})
 }
 
+// TestAttackPatientGuessing: somebody who has the first factor and any amount of time.
+func TestAttackPatientGuessing(t *testing.T) {
+	onBoth(t, func(w *world) {
+		secret := w.app(w.acme, w.alice)
+		codes, err := w.factors.NewRecoveryCodes(w.ctx, w.acme, w.alice.ID)
+		w.must(err)
+		device := w.enrol(w.acme, w.alice)
+		w.guessed(storage.MaxTries)
+		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); !errors.Is(err, idp.ErrTooManyTries) {
+			t.Errorf("the right code: %v", err)
+		}
+		if _, err := w.factors.Recover(w.ctx, w.acme, w.alice.ID, codes[0]); !errors.Is(err, idp.ErrTooManyTries) {
+			t.Errorf("a recovery code: %v", err)
+		}
+		options, kept, err := w.factors.Challenge(w.ctx, w.acme, w.alice.ID)
+		w.must(err)
+		_, err = w.factors.Assert(w.ctx, w.acme, kept, device.get(t, options))
+		w.must(err)
+		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); err != nil {
+			t.Errorf("after a passkey: %v", err)
+		}
+		w.forward(time.Minute)
+		w.guessed(storage.MaxTries - 1)
+		w.forward(idp.FactorPause)
+		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); err != nil {
+			t.Errorf("the last try, after as many failures as there may be: %v", err)
+		}
+		w.guessed(storage.MaxTries)
+	})
+}
+
+// guessed enters wrong codes of alice's, as fast as they are looked at.
+func (w *world) guessed(times int) {
+	w.t.Helper()
+	for i := range times {
+		w.forward(idp.FactorPause)
+		guess, code := w.factors.Code, "000000"
+		if i%2 == 0 {
+			guess, code = w.factors.Recover, "0000-0000-0000-0000"
+		}
+		_, err := guess(w.ctx, w.acme, w.alice.ID, code)
+		if !errors.Is(err, idp.ErrWrongFactor) {
+			w.t.Fatalf("guess %d: %v", i+1, err)
+		}
+	}
+	w.forward(idp.FactorPause)
+}
+
 func TestAttackBruteForceOfOnePersonLocksNobodyElseOut(t *testing.T) {
 	onBoth(t, func(w *world) {
 		secret := w.app(w.acme, w.bob)

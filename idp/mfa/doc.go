@@ -19,5 +19,7 @@
 // # Guessing
 //
 // Codes of both kinds count together: [idp.FactorTries] of a person are looked at in a
-// row, and then one each [idp.FactorPause]. A try is counted before it is looked at.
+// row, and then one each [idp.FactorPause]. A try is counted before it is looked at. After
+// [storage.MaxTries] failures without a success, none is looked at any more until the
+// person uses a passkey, or an administrator takes their factors away.
 package mfa

@@ -48,6 +48,9 @@ type Config struct {
 	Now      func() time.Time
 }
 
+// errLocked: no time helps, but a passkey of the person's, or an administrator.
+var errLocked = fmt.Errorf("%w: no further ones are looked at", idp.ErrTooManyTries)
+
 // Factors are a deployment's second factors. It is safe for concurrent use.
 type Factors struct {
 	cfg Config
@@ -124,16 +127,19 @@ func (f *Factors) room(ctx context.Context, t storage.TenantID, u storage.UserID
 
 // try counts a guess before anybody looks at it.
 func (f *Factors) try(ctx context.Context, t storage.TenantID, u storage.UserID) error {
-	err := f.cfg.Store.Tenant(t).TakeTry(ctx, u, idp.FactorTries, idp.FactorPause, f.now())
-	if errors.Is(err, storage.ErrConsumed) {
+	n, err := f.cfg.Store.Tenant(t).TakeTry(ctx, u, idp.FactorTries, idp.FactorPause, f.now())
+	switch {
+	case errors.Is(err, storage.ErrConsumed) && n >= storage.MaxTries:
+		return fmt.Errorf("%w: %w", errLocked, err)
+	case errors.Is(err, storage.ErrConsumed):
 		return fmt.Errorf("%w: %w", idp.ErrTooManyTries, err)
 	}
 	return err
 }
 
-// tell notifies a person, if they have an address.
+// tell notifies a person, if they have an address: what happened has happened.
 func (f *Factors) tell(ctx context.Context, t storage.TenantID, u storage.User, kind mail.Kind, fields map[string]string) error {
-	if f.cfg.Notifier == nil || u.Email == "" {
+	if f.cfg.Notifier == nil {
 		return nil
 	}
 	tenant, err := f.cfg.Store.TenantByID(ctx, t)
@@ -142,7 +148,7 @@ func (f *Factors) tell(ctx context.Context, t storage.TenantID, u storage.User, 
 	}
 	from := origin.From(ctx)
 	fields["tenant"], fields["ip"], fields["device"] = tenant.Name, from.IP, from.UserAgent
-	return f.cfg.Notifier.Queue(ctx, t, mail.Message{Kind: kind, To: u.Email, Fields: fields})
+	return mail.Tell(ctx, f.cfg.Notifier, t, mail.Message{Kind: kind, To: u.Email, Fields: fields})
 }
 
 // wrong is a proof that was none; why is for the log.

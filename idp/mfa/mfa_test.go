@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/mfa"
 	"github.com/watchgate/watchgate/internal/mail"
@@ -234,6 +235,27 @@ func TestPeopleAreToldOfEachChange(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhoeverHasNoAddressIsNotTold: what they did is done all the same.
+func TestWhoeverHasNoAddressIsNotTold(t *testing.T) {
+	w := onSQLite(t)
+	box := mail.New(mail.Config{Store: w.store, Sealer: w.sealer, Sender: mail.NewMailbox(1), Now: w.now})
+	var err error
+	w.factors, err = mfa.New(mfa.Config{Base: base, Name: "Watchgate", Store: w.store, Sealer: w.sealer, Notifier: box, Now: w.now})
+	w.must(err)
+	for i, email := range []string{"", "CORP\\alice", "alice"} {
+		u := storage.User{ID: storage.NewUserID(w.at), Role: storage.RoleMember, Email: email, CreatedAt: w.at, Version: 1}
+		w.must(w.store.Tenant(w.acme).CreateUser(w.ctx, u, nil, audit.UserInvited(w.ctx, w.at, u)))
+		w.app(w.acme, u)
+		codes, err := w.factors.NewRecoveryCodes(w.ctx, w.acme, u.ID)
+		if err != nil || len(codes) == 0 {
+			t.Fatalf("%d: %v", i, err)
+		}
+		if _, err := w.factors.Recover(w.ctx, w.acme, u.ID, codes[0]); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
 }
 
 func TestElevenFactorsAreOneTooMany(t *testing.T) {

@@ -120,9 +120,9 @@ func (f *Factors) verify(t storage.TenantID, c ceremony, factor storage.Factor, 
 	return f.web.ValidateLogin(p, one, answer)
 }
 
-// use notes that a passkey was used, unless its counter went back: then there is a
-// copy of it, or there was one (WebAuthn section 6.1.1). The library warns only where
-// a counter was kept before.
+// use notes that a passkey was used, which lets codes be tried again, unless its counter
+// went back: then there is a copy of it, or there was one (WebAuthn section 6.1.1). The
+// library warns only where a counter was kept before.
 func (f *Factors) use(ctx context.Context, t storage.TenantID, factor storage.Factor, used *webauthn.Credential) (idp.Proof, error) {
 	tenant, now := f.cfg.Store.Tenant(t), f.now()
 	if used.Authenticator.CloneWarning {
@@ -141,7 +141,7 @@ func (f *Factors) use(ctx context.Context, t storage.TenantID, factor storage.Fa
 	} else if err != nil {
 		return idp.Proof{}, err
 	}
-	return passkeyProof(t, factor, used.Flags.BackupEligible), nil
+	return passkeyProof(t, factor, used.Flags.BackupEligible), tenant.ClearTries(ctx, factor.User)
 }
 
 // passkeyProof says what a passkey proves. Its amr (RFC 8176 section 2) is "hwk", a

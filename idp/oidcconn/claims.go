@@ -9,6 +9,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/watchgate/watchgate/idp"
+	presets "github.com/watchgate/watchgate/idp/provider"
 )
 
 const (
@@ -75,7 +76,7 @@ func (c *connector) takeAuthentication(s *idp.Subject, claims map[string]any) {
 
 // roles are the values of the connection's role claim.
 func (c *connector) roles(ctx context.Context, claims map[string]any, tokens upstreamTokens) (idp.RoleValues, error) {
-	if c.quirks.overage != nil && c.quirks.overage(c.con, claims) {
+	if presets.LeftOut(c.con, claims) {
 		return c.overage(ctx, tokens.access)
 	}
 	return idp.RoleValuesOf(c.con, claims), nil

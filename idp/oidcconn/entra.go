@@ -47,7 +47,6 @@ var entra = quirks{
 		}
 		return nil
 	},
-	overage:    entraOverage,
 	noUserinfo: true,
 	codeFirst:  true,
 }
@@ -164,15 +163,4 @@ func entraAsk(_ storage.Connection, req idp.UpstreamRequest, params map[string]s
 	if err == nil {
 		params["claims"] = string(raw)
 	}
-}
-
-// entraOverage reports whether the groups are too many for the token (FO-13): they are
-// a distributed claim then, or hasgroups says that there are some.
-func entraOverage(con storage.Connection, claims map[string]any) bool {
-	if con.RoleClaim != "groups" && con.RoleClaim != "/groups" {
-		return false
-	}
-	names, _ := claims["_claim_names"].(map[string]any)
-	_, elsewhere := names["groups"]
-	return elsewhere || claims["hasgroups"] == true || claims["hasgroups"] == "true"
 }

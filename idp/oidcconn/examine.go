@@ -177,12 +177,16 @@ func (e *examination) expiry() {
 	const day = 24 * time.Hour
 	switch {
 	case len(e.c.con.SealedSecret) == 0:
+	case ends.IsZero() && presets.SecretsLast(e.c.con.Preset):
 	case ends.IsZero():
-		e.add("secret_expiry", idp.VerdictUnknown, "It is not known when the client secret ends.")
+		e.findings = append(e.findings, idp.Finding{
+			Check: "secret_expiry", Verdict: idp.VerdictUnknown, Detail: "It is not known whether the client secret ends, and when.",
+			Remedy: "If it ends, enter the day: the owners are told in time.",
+		})
 	case left <= 0:
 		e.add("secret_expiry", idp.VerdictFailed, "The client secret ended on %s.", ends.Format(time.DateOnly))
 	case left < secretNotice:
-		e.add("secret_expiry", idp.VerdictWarning, "The client secret ends on %s, in %d days.", ends.Format(time.DateOnly), int(left/day))
+		e.add("secret_expiry", idp.VerdictWarning, "The client secret ends on %s, in %s.", ends.Format(time.DateOnly), counted(int(left/day), "day"))
 	default:
 		e.add("secret_expiry", idp.VerdictOK, "The client secret ends on %s.", ends.Format(time.DateOnly))
 	}

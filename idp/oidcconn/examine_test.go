@@ -106,8 +106,9 @@ func TestExaminationFindsWhatIsWrong(t *testing.T) {
 		{"secret", "client_secret", func(r *room) { r.op.Secrets = nil }, idp.VerdictFailed, "does not accept the client secret"},
 		{"public client", "client_secret", func(r *room) { r.con.SealedSecret = nil }, idp.VerdictFailed, "a connection without a client secret"},
 		{"next secret", "next_secret", func(r *room) { r.con.SealedNextSecret = r.seal("next_secret", "not yet") }, idp.VerdictFailed, "the next client secret"},
-		{"no expiry", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = time.Time{} }, idp.VerdictUnknown, "not known"},
+		{"no expiry", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = time.Time{} }, idp.VerdictUnknown, "not known whether the client secret ends"},
 		{"ends soon", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.now().Add(10 * 24 * time.Hour) }, idp.VerdictWarning, "in 10 days"},
+		{"ends tomorrow", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.now().Add(24 * time.Hour) }, idp.VerdictWarning, "in 1 day."},
 		{"over", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.now().Add(-time.Hour) }, idp.VerdictFailed, "ended on"},
 		{"not found", "discovery", func(r *room) { r.con.Issuer += "/nowhere" }, idp.VerdictFailed, "status 404"},
 		{"down", "discovery", func(r *room) {
@@ -138,6 +139,53 @@ func TestExaminationFindsWhatIsWrong(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 		})
+	}
+}
+
+// Where secrets have no end, nobody is asked for one; a day that somebody entered counts.
+func TestExaminationAsksForNoEndOfASecretThatHasNone(t *testing.T) {
+	for preset, r := range map[storage.Preset]*room{
+		storage.PresetOkta: newOkta(t), storage.PresetEntra: newEntra(t), storage.PresetAuth0: newAuth0(t), storage.PresetGoogle: newGoogle(t), storage.PresetOIDC: newRoom(t),
+	} {
+		r.con.Preset = preset
+		r.again()
+		ends := preset == storage.PresetEntra || preset == storage.PresetOIDC
+		f := finding(r.examine(), "secret_expiry")
+		if (f.Check != "") != ends || ends && (f.Verdict != idp.VerdictUnknown || !strings.Contains(f.Remedy, "enter the day")) {
+			t.Errorf("%s: %+v", preset, f)
+		}
+		r.con.SecretExpiresAt = r.clock.now().Add(-time.Hour)
+		r.again()
+		if f := finding(r.examine(), "secret_expiry"); f.Verdict != idp.VerdictFailed {
+			t.Errorf("%s: %+v", preset, f)
+		}
+	}
+}
+
+func TestExaminationCountsKeys(t *testing.T) {
+	for want, keys := range map[string][]jose.JSONWebKey{
+		"1 key at": {optest.ECKey("a")}, "2 keys at": {optest.ECKey("a"), optest.ECKey("b")},
+	} {
+		r := wellSet(t)
+		r.op.Keys = keys
+		if f := finding(r.examine(), "keys"); f.Verdict != idp.VerdictOK || !strings.HasPrefix(f.Detail, want) {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// Plain http is said of endpoints that have it, where it is allowed.
+func TestExaminationSaysWhichEndpointsAreGood(t *testing.T) {
+	for want, jwks := range map[string]string{
+		"Every endpoint is an https address.": "https://keys.example/", "Every endpoint is an https address, or http on this machine.": "http://127.0.0.1:9/keys",
+	} {
+		r := wellSet(t)
+		before := r.op.Discovery
+		r.op.Discovery = func(d map[string]any) { before(d); d["jwks_uri"] = jwks }
+		r.connect = Connect(Config{Client: r.op.Client, Opener: r.sealer, Now: r.clock.now, AllowLoopbackHTTP: true})
+		if f := finding(r.examine(), "endpoints"); f.Verdict != idp.VerdictOK || f.Detail != want {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

@@ -30,8 +30,6 @@ type quirks struct {
 	scopes func(con storage.Connection) []string
 	// contexts are further values, as of acr, that a token has.
 	contexts func(claims map[string]any) []string
-	// overage reports whether a token leaves groups out because they are too many.
-	overage func(con storage.Connection, claims map[string]any) bool
 	// proves is the product's table of evidence.
 	proves evidence
 	// noUserinfo: its userinfo endpoint says nothing that the ID token lacks.

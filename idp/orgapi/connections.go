@@ -199,6 +199,9 @@ func (a *API) patchConnection(ctx context.Context, in *patchConnection) (*connec
 	case reflect.DeepEqual(was, will):
 		return a.found(c, was), nil
 	}
+	if err := mayBelieve(c, was, will); err != nil {
+		return nil, err
+	}
 	if !onlyRenamed(was, will) {
 		if err := a.mayTouch(c, was, will); err != nil {
 			return nil, err

@@ -165,13 +165,13 @@ func TestConnectionIsChangedAtTheVersionThatIsMeant(t *testing.T) {
 	}
 }
 
-func TestDoctorSaysWhereToLook(t *testing.T) {
+func TestDoctorSaysWhatToDo(t *testing.T) {
 	w := newWorld(t)
 	w.findings = []idp.Finding{{Check: "discovery", Verdict: idp.VerdictFailed, Detail: "It does not answer.", Remedy: "Start it."}}
 	path := w.connected(alice)
 	var out orgapi.Examination
 	w.does(http.StatusOK, adam, "POST", path+"/doctor", "").into(t, &out)
-	if out.Works || len(out.Findings) != 2 || out.Findings[0].Detail != issuer+"/login/callback/"+idOf(path) || out.Findings[1].Where == "" {
+	if out.Works || len(out.Findings) != 2 || out.Findings[0].Detail != issuer+"/login/callback/"+idOf(path) || out.Findings[1].Remedy != "Start it." {
 		t.Errorf("%+v", out)
 	}
 	if r := w.ask(alice, "POST", "/v1/connections/con_"+strings.TrimPrefix(string(w.acme.ID), "ten_")+"/doctor", ""); r.kind() != "invalid" {

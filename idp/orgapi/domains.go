@@ -14,12 +14,12 @@ const domainsPath = "/v1/domains"
 
 // Domain is an e-mail domain that a tenant says is theirs.
 type Domain struct {
-	Name        string       `json:"name" example:"acme.example" doc:"The domain, in lower case and ASCII."`
-	Connection  string       `json:"connection" example:"con_01kavq3n8e5t7w2m4d6g9hj0bc" doc:"Where its people sign in."`
-	State       string       `json:"state" enum:"claimed,verified,failing" doc:"claimed: the record was not seen yet, and nobody is sent anywhere. failing: it is not there any more, and the domain is lost seven days after failing_since."`
-	Record      DomainRecord `json:"record" doc:"The TXT record that proves it. It has to stay."`
-	SSORequired bool         `json:"sso_required" doc:"Whether people with an address of the domain sign in through its connection alone."`
-	ByOperator  bool         `json:"by_operator" doc:"Whether the operator of the service vouched for it: no record is looked for."`
+	Name        string        `json:"name" example:"acme.example" doc:"The domain, in lower case and ASCII."`
+	Connection  string        `json:"connection" example:"con_01kavq3n8e5t7w2m4d6g9hj0bc" doc:"Where its people sign in."`
+	State       string        `json:"state" enum:"claimed,verified,failing" doc:"claimed: the record was not seen yet, and nobody is sent anywhere. failing: it is not there any more, and the domain is lost seven days after failing_since."`
+	Record      *DomainRecord `json:"record,omitempty" doc:"The TXT record that proves it. It has to stay. Absent where the operator vouched for the domain."`
+	SSORequired bool          `json:"sso_required" doc:"Whether people with an address of the domain sign in through its connection alone."`
+	ByOperator  bool          `json:"by_operator" doc:"Whether the operator of the service vouched for it: no record is looked for."`
 
 	CreatedAt    *time.Time `json:"created_at" nullable:"true" doc:"When it was claimed."`
 	VerifiedAt   *time.Time `json:"verified_at" nullable:"true" doc:"When the record was first seen; null: not yet."`
@@ -38,10 +38,13 @@ type DomainRecord struct {
 func (d Domain) Resource() (address, kind string) { return domainsPath + "/" + d.Name, "Domain" }
 
 func domain(d storage.Domain) Domain {
-	r := domains.RecordOf(d)
 	out := Domain{
-		Name: d.Name, Connection: string(d.Connection), State: "claimed", Record: DomainRecord{"TXT", r.Name, r.Value}, SSORequired: d.SSORequired, ByOperator: d.ByOperator,
+		Name: d.Name, Connection: string(d.Connection), State: "claimed", SSORequired: d.SSORequired, ByOperator: d.ByOperator,
 		CreatedAt: moment(d.CreatedAt), VerifiedAt: moment(d.VerifiedAt), CheckedAt: moment(d.CheckedAt), FailingSince: moment(d.FailingSince),
+	}
+	if !d.ByOperator {
+		r := domains.RecordOf(d)
+		out.Record = &DomainRecord{"TXT", r.Name, r.Value}
 	}
 	switch {
 	case !d.FailingSince.IsZero():
@@ -109,10 +112,14 @@ func (a *API) verifyDomain(ctx context.Context, in *DomainPath) (*domainOutput, 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.mayGovernNamed(c, in.Name); err != nil {
+	d, err := a.cfg.Domains.Get(c, c.Tenant, in.Name)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	if err := a.mayGovern(c, d.Name); err != nil {
 		return nil, err
 	}
-	return answered(a.cfg.Domains.Verify(c, c.Tenant, in.Name))
+	return answered(a.cfg.Domains.Verify(c, c.Tenant, d.Name))
 }
 
 func answered(d storage.Domain, err error) (*domainOutput, error) {
@@ -141,28 +148,49 @@ func (a *API) patchDomain(ctx context.Context, in *patchDomain) (*domainOutput, 
 	if err != nil {
 		return nil, err
 	}
-	d, err := a.cfg.Domains.Get(c, c.Tenant, in.Name)
-	if err != nil {
-		return nil, refusal(err)
-	}
+	var out storage.Domain
+	err = a.asRead(c, in.Name, func(was storage.Domain) error {
+		will, err := in.Body.applied(was)
+		if err != nil {
+			return err
+		}
+		if err := a.maySteer(c, was, will); err != nil {
+			return err
+		}
+		if err := a.mayRequire(c, will); err != nil {
+			return err
+		}
+		out, err = a.cfg.Domains.ChangeAsRead(c, c.Tenant, was, domains.Change{Connection: &will.Connection, SSORequired: &will.SSORequired})
+		return err
+	})
+	return answered(out, err)
+}
+
+// applied is a domain with what is different.
+func (b PatchDomain) applied(d storage.Domain) (storage.Domain, error) {
 	var p patching
-	was := d.Connection
-	must(&p, "connection", in.Body.Connection, (*string)(&d.Connection))
-	must(&p, "sso_required", in.Body.SSORequired, &d.SSORequired)
-	if err := p.refuse(); err != nil {
-		return nil, err
+	must(&p, "connection", b.Connection, (*string)(&d.Connection))
+	must(&p, "sso_required", b.SSORequired, &d.SSORequired)
+	return d, p.refuse()
+}
+
+// attempts is how often something is decided anew because the domain has changed.
+const attempts = 4
+
+// asRead decides something on one of the tenant's domains and does it, and decides anew
+// when somebody else changed the domain in between.
+func (a *API) asRead(c caller, said string, decide func(storage.Domain) error) error {
+	var err error
+	for range attempts {
+		var d storage.Domain
+		if d, err = a.cfg.Domains.Get(c, c.Tenant, said); err != nil {
+			break
+		}
+		if err = decide(d); !errors.Is(err, storage.ErrConflict) {
+			break
+		}
 	}
-	if d.Connection != was && !d.VerifiedAt.IsZero() && !c.owner() {
-		// Who chooses the provider of a domain chooses who its people are.
-		return nil, manage.Refuse(manage.Forbidden, "Only an owner sends people of a verified domain to another connection.")
-	}
-	if err := a.mayGovern(c, d.Name); err != nil {
-		return nil, err
-	}
-	if err := a.mayRequire(c, d); err != nil {
-		return nil, err
-	}
-	return answered(a.cfg.Domains.Change(c, c.Tenant, in.Name, domains.Change{Connection: &d.Connection, SSORequired: &d.SSORequired}))
+	return refusal(err)
 }
 
 // mayRequire refuses to send everybody to where nobody gets in.
@@ -184,17 +212,10 @@ func (a *API) removeDomain(ctx context.Context, in *DomainPath) (*struct{}, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := a.mayGovernNamed(c, in.Name); err != nil {
-		return nil, err
-	}
-	return nil, refusal(a.cfg.Domains.Remove(c, c.Tenant, in.Name))
-}
-
-// mayGovernNamed is mayGovern of one of the tenant's domains, as the path names it.
-func (a *API) mayGovernNamed(c caller, said string) error {
-	d, err := a.cfg.Domains.Get(c, c.Tenant, said)
-	if err != nil {
-		return refusal(err)
-	}
-	return a.mayGovern(c, d.Name)
+	return nil, a.asRead(c, in.Name, func(d storage.Domain) error {
+		if err := a.mayGiveUp(c, d); err != nil {
+			return err
+		}
+		return a.cfg.Domains.Remove(c, c.Tenant, d)
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/watchgate/watchgate/idp/orgapi"
 	"github.com/watchgate/watchgate/internal/manage"
+	"github.com/watchgate/watchgate/storage"
 )
 
 // proved claims a domain of acme, makes its record, and has it verified.
@@ -47,8 +48,21 @@ func TestDomainIsClaimedAndVerified(t *testing.T) {
 	w.does(http.StatusCreated, carol, "POST", "/v1/domains", `{"name":"acme.example","connection":"`+idOf(theirs)+`"}`).into(t, &d)
 	w.set(func() { w.texts[d.Record.Name+"."] = d.Record.Value })
 	w.refused(manage.DomainTaken, carol, "POST", at+"/verify", "")
-	w.does(http.StatusNoContent, adam, "DELETE", at, "")
+	w.does(http.StatusNoContent, alice, "DELETE", at, "")
 	w.does(http.StatusOK, carol, "POST", at+"/verify", "")
+}
+
+// No record is looked for where the operator vouched, and so none is asked for.
+func TestDomainThatTheOperatorVouchedForHasNoRecord(t *testing.T) {
+	w := newWorld(t)
+	con := w.connected(alice)
+	if err := w.dir.AddDomain(t.Context(), string(w.acme.ID), "vouched.example", storage.ConnectionID(idOf(con))); err != nil {
+		t.Fatal(err)
+	}
+	got := w.does(http.StatusOK, adam, "GET", "/v1/domains/vouched.example", "").object(t)
+	if _, has := got["record"]; has || got["by_operator"] != true {
+		t.Errorf("%v", got)
+	}
 }
 
 func TestDomainsThatAreRefused(t *testing.T) {

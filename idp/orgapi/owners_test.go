@@ -136,10 +136,38 @@ func TestAdminGovernsTheOwnersDomain(t *testing.T) {
 	w.does(http.StatusOK, alice, "PATCH", at, `{"sso_required":true}`)
 	w.refused(manage.Forbidden, adam, "PATCH", at, `{"sso_required":false}`)
 
-	w.proved("other.example", idOf(con)) // in which no owner is
-	w.address(bob, "bob@other.example")
+	w.does(http.StatusCreated, adam, "POST", "/v1/domains", `{"name":"other.example","connection":"`+idOf(con)+`"}`) // in which no owner is
 	w.does(http.StatusOK, adam, "PATCH", "/v1/domains/other.example", `{"sso_required":true}`)
 	w.does(http.StatusNoContent, adam, "DELETE", "/v1/domains/other.example", "")
+}
+
+// TestAdminDecidesOnAVerifiedDomain: where its people go, by going round the rule, too.
+func TestAdminDecidesOnAVerifiedDomain(t *testing.T) {
+	w := newWorld(t)
+	con := w.connected(alice)
+	w.does(http.StatusOK, alice, "POST", con+"/enable", "")
+	at := "/v1/domains/acme.example"
+	w.proved("acme.example", idOf(con)) // in which no owner is
+	w.refused(manage.Forbidden, adam, "PATCH", at, `{"sso_required":true}`)
+	w.refused(manage.Forbidden, adam, "DELETE", at, "")
+	w.does(http.StatusOK, adam, "PATCH", at, `{"sso_required":false,"connection":"`+idOf(con)+`"}`) // as it is
+	w.does(http.StatusOK, adam, "POST", at+"/verify", "")
+	w.does(http.StatusOK, alice, "PATCH", at, `{"sso_required":true}`)
+	w.refused(manage.Forbidden, adam, "PATCH", at, `{"sso_required":false}`)
+	w.does(http.StatusNoContent, alice, "DELETE", at, "")
+}
+
+// TestAdminSaysWhatIsASecondFactor: of a provider whose every sign-in counts as two,
+// whatever the owners' policy asks for.
+func TestAdminSaysWhatIsASecondFactor(t *testing.T) {
+	w := newWorld(t)
+	con := w.connected(adam) // through which no owner signs in
+	w.does(http.StatusOK, alice, "PATCH", con, `{"mfa_acr":["gold"],"mfa_ignore":true}`)
+	for _, patch := range []string{`{"mfa_amr":["pwd"]}`, `{"mfa_acr":["1"]}`, `{"mfa_acr":null}`, `{"mfa_phishing_resistant":["pwd"]}`, `{"mfa_ignore":false}`} {
+		w.refused(manage.Forbidden, adam, "PATCH", con, patch)
+	}
+	w.does(http.StatusOK, adam, "PATCH", con, `{"mfa_acr":["gold"],"mfa_ask_for":["gold"],"scopes":["openid"]}`)
+	w.does(http.StatusOK, alice, "PATCH", con, `{"mfa_amr":["otp"],"mfa_ignore":false}`)
 }
 
 // TestAdminTakesAnOwnersAppsAway: ending sessions gives nobody anything, and is over with

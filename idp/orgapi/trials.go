@@ -19,8 +19,7 @@ type Finding struct {
 	Check   string `json:"check" example:"discovery" doc:"What was looked at: a word that does not change."`
 	Verdict string `json:"verdict" enum:"ok,warning,failed,unknown" doc:"What it came to. unknown: only a trial sign-in can tell."`
 	Detail  string `json:"detail" doc:"What was seen."`
-	Remedy  string `json:"remedy,omitempty" doc:"What to do."`
-	Where   string `json:"where,omitempty" doc:"Where to look at the provider."`
+	Remedy  string `json:"remedy,omitempty" doc:"What to do, and where at the provider."`
 }
 
 // Examination is what the doctor found.
@@ -40,7 +39,7 @@ func (a *API) doctor(ctx context.Context, in *ConnectionPath) (*examinationOutpu
 	if err != nil {
 		return nil, err
 	}
-	out := Examination{Works: true, Findings: findings(con.Preset, found)}
+	out := Examination{Works: true, Findings: findings(found)}
 	for _, f := range out.Findings {
 		out.Works = out.Works && f.Verdict != string(idp.VerdictFailed)
 	}
@@ -70,14 +69,10 @@ func (a *API) examine(c caller, con storage.Connection) ([]idp.Finding, error) {
 	return []idp.Finding{{Check: "provider", Verdict: idp.VerdictUnknown, Detail: "Only a trial sign-in can tell."}}, nil
 }
 
-func findings(p storage.Preset, found []idp.Finding) []Finding {
+func findings(found []idp.Finding) []Finding {
 	out := []Finding{}
 	for _, f := range found {
-		w := Finding{Check: f.Check, Verdict: string(f.Verdict), Detail: f.Detail, Remedy: f.Remedy}
-		if f.Verdict != idp.VerdictOK {
-			w.Where = provider.Remedy(p, f.Check)
-		}
-		out = append(out, w)
+		out = append(out, Finding{Check: f.Check, Verdict: string(f.Verdict), Detail: f.Detail, Remedy: f.Remedy})
 	}
 	return out
 }
@@ -155,11 +150,7 @@ func (a *API) getTest(ctx context.Context, in *testPath) (*testOutput, error) {
 	}
 	out := a.test(c.Tenant, t)
 	if out.State == testDone {
-		con, err := a.cfg.Directory.Connection(ctx, c.tenant(), t.Connection)
-		if err != nil {
-			return nil, refusal(err)
-		}
-		if out.Report, err = reported(con.Preset, t.Report); err != nil {
+		if out.Report, err = reported(t.Report); err != nil {
 			return nil, err
 		}
 	}
@@ -184,13 +175,13 @@ func (a *API) test(tenant storage.TenantID, t storage.ConnectionTest) Connection
 	return out
 }
 
-func reported(p storage.Preset, body []byte) (*TrialReport, error) {
+func reported(body []byte) (*TrialReport, error) {
 	var r idp.TrialReport
 	if err := json.Unmarshal(body, &r); err != nil {
 		return nil, fmt.Errorf("orgapi: the report of a trial: %w", err)
 	}
 	return &TrialReport{
-		Works: r.Works(), Findings: findings(p, r.Findings), Claims: r.Claims, Role: roleName(r.Role), RoleReason: r.RoleReason, RoleValues: r.RoleValues,
+		Works: r.Works(), Findings: findings(r.Findings), Claims: r.Claims, Role: roleName(r.Role), RoleReason: r.RoleReason, RoleValues: r.RoleValues,
 		Level: levelName(r.Level), Email: r.Email, EmailVerified: r.EmailVerified,
 	}, nil
 }

@@ -43,7 +43,7 @@ func auth0() Preset {
 			"next_secret":   "Auth0 > your app > Settings > Rotate secret: Auth0 knows one at a time, so enter the new one here at once.",
 			"redirect_uri":  "Auth0 > your app > Settings > Application URIs > Allowed Callback URLs.",
 		},
-		build: buildAuth0,
+		lasting: true, build: buildAuth0,
 	}
 }
 

@@ -22,7 +22,7 @@ func entra() Preset {
 				Where: "App registrations > your app > Certificates & secrets > Client secrets",
 			},
 			{
-				Name: FieldSecretEnds, Label: "The secret expires", Example: "2027-03-14",
+				Name: FieldSecretEnds, Label: "Day on which the secret ends", Example: "2027-03-14",
 				Hint:  "Watchgate reminds you in time: nobody can sign in with an expired secret.",
 				Where: "App registrations > your app > Certificates & secrets > Client secrets, in the column Expires",
 			},

@@ -39,7 +39,7 @@ func google() Preset {
 			"next_secret":   clients + " > Client secrets > Add secret: both work until you disable the old one.",
 			"redirect_uri":  clients + " > Authorized redirect URIs.",
 		},
-		build: buildGoogle,
+		lasting: true, build: buildGoogle,
 	}
 }
 

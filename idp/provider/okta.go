@@ -49,7 +49,7 @@ func okta() Preset {
 			"next_secret":   "Okta > Applications > your app > General > Client Credentials > Generate new secret: copy it here before you deactivate the old one.",
 			"redirect_uri":  "Okta > Applications > your app > General > General Settings > Sign-in redirect URIs.",
 		},
-		build: buildOkta,
+		lasting: true, build: buildOkta,
 	}
 }
 

@@ -43,7 +43,9 @@ type Preset struct {
 	RoleClaim string `json:"role_claim,omitempty"`
 
 	where map[string]string
-	build func(*form) storage.Connection
+	// lasting: client secrets have no end there.
+	lasting bool
+	build   func(*form) storage.Connection
 }
 
 // Field is something that the provider's administrator knows.
@@ -94,6 +96,12 @@ func Remedy(name storage.Preset, check string) string {
 		return where
 	}
 	return generic().where[check]
+}
+
+// SecretsLast reports whether client secrets have no end at a provider.
+func SecretsLast(name storage.Preset) bool {
+	p, _ := Find(string(name))
+	return p.lasting
 }
 
 // Build returns the connection that follows from the answers: kind, preset, issuer,

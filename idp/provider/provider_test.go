@@ -156,7 +156,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		{storage.PresetEntra, "client_id", directory, "the same"},
 		{storage.PresetEntra, "client_secret", "5e9d3c1b-7a2f-4e60-8b1d-c0f2a3948576", "Secret ID"},
 		{storage.PresetEntra, "client_secret_expires", "3/4/2027", "year-month-day"},
-		{storage.PresetEntra, "client_secret_expires", "", "missing"},
+		{storage.PresetEntra, "client_secret_expires", "", "Day on which the secret ends is missing"},
 		{storage.PresetAuth0, "domain", "acme.eu.auth0.com/dashboard", "domain alone"},
 		{storage.PresetAuth0, "organization", "acme", "org_"},
 		{storage.PresetGoogle, "client_id", "123", ".apps.googleusercontent.com"},

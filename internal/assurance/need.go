@@ -45,7 +45,7 @@ func named(req storage.AuthorizeRequest, s storage.Session) storage.Level {
 	if len(wanted) == 0 {
 		wanted = req.ACRValues
 	}
-	if s.ACR != "" && slices.Contains(wanted, s.ACR) {
+	if provider := s.ACR; provider != "" && slices.Contains(wanted, provider) && slices.Contains(s.Contexts(), provider) {
 		return storage.LevelNone
 	}
 	for _, l := range []storage.Level{storage.LevelMFA, storage.LevelPHR} {

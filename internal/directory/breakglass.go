@@ -13,9 +13,11 @@ import (
 const MaxBreakGlass = 24 * time.Hour
 
 // OpenBreakGlass lets a tenant's owners sign in by their passkeys alone for a time,
-// past a provider that is enforced and does not work (MF-12). Opening again sets another end. The reason
-// is in the audit trail, and every owner is told. A problem: the time is not more than 0 and at most
-// MaxBreakGlass, or the reason has not 1 to 200 bytes.
+// past a provider that is enforced and does not work (MF-12). They come in through the
+// connection of people without a provider, which is made if there is none. Opening again
+// sets another end. The reason is in the audit trail, and every owner is told. A problem:
+// the time is not more than 0 and at most MaxBreakGlass, the reason has not 1 to 200 bytes,
+// or that connection is disabled.
 func (d *Directory) OpenBreakGlass(ctx context.Context, name string, length time.Duration, reason string) (storage.Tenant, error) {
 	t, err := d.tenant(ctx, name)
 	if err != nil {
@@ -27,12 +29,24 @@ func (d *Directory) OpenBreakGlass(ctx context.Context, name string, length time
 	if err := p.or(); err != nil {
 		return t, err
 	}
+	if err := d.wayInForOwners(ctx, t.ID); err != nil {
+		return t, err
+	}
 	now := d.cfg.Now()
 	t.Policy.BreakGlassUntil = now.Add(length)
 	if t, err = d.updateTenant(ctx, t, audit.BreakGlassOpened(ctx, now, t, reason)); err != nil {
 		return t, err
 	}
 	return t, d.TellOwners(ctx, t.ID, mail.BreakGlass, map[string]string{"person": "", "until": moment(t.Policy.BreakGlassUntil)})
+}
+
+// wayInForOwners sees that there is the connection through which owners come in.
+func (d *Directory) wayInForOwners(ctx context.Context, t storage.TenantID) error {
+	con, err := d.EnsurePasskeyConnection(ctx, string(t))
+	if err == nil && !con.DisabledAt.IsZero() {
+		return problem("the connection %s, by which people without a provider sign in, is disabled: enable it first", con.ID)
+	}
+	return err
 }
 
 // CloseBreakGlass ends it. A problem: it is not open.

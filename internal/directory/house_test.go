@@ -276,10 +276,10 @@ func TestBreakGlassIsOpenForADayAtMost(t *testing.T) {
 func TestPolicyOfSecondFactors(t *testing.T) {
 	h := newHouse(t, emptyStore(t))
 	for word, change := range map[string]directory.PolicyChange{
-		"mfa or phr":  {RequireLevel: new(storage.Level("high"))},
-		"second fact": {CredentialMFAAge: new(time.Second)},
-		"24h":         {CredentialMFAAge: new(25 * time.Hour)},
-		"contact":     {Contact: new(strings.Repeat("a", 201))},
+		"none, mfa or phr": {RequireLevel: new(storage.Level("high"))},
+		"second fact":      {CredentialMFAAge: new(time.Second)},
+		"24h":              {CredentialMFAAge: new(25 * time.Hour)},
+		"contact":          {Contact: new(strings.Repeat("a", 201))},
 	} {
 		if text := wrong(t, second(h.dir.SetTenantPolicy(t.Context(), "acme", change))); !strings.Contains(text, word) {
 			t.Errorf("%q does not say %q", text, word)

@@ -52,7 +52,7 @@ func (d *Directory) tell(ctx context.Context, t storage.TenantID, u storage.User
 	}
 	all := map[string]string{"tenant": tenant.Name}
 	maps.Copy(all, fields)
-	if err := d.cfg.Post.Queue(ctx, t, mail.Message{Kind: kind, To: u.Email, Fields: all}); err != nil {
+	if err := mail.Tell(ctx, d.cfg.Post, t, mail.Message{Kind: kind, To: u.Email, Fields: all}); err != nil {
 		return fmt.Errorf("directory: a mail to a person: %w", err)
 	}
 	return nil

@@ -22,8 +22,12 @@ func (d *Directory) AddDomain(ctx context.Context, tenant, said string, con stor
 	if err != nil {
 		return problem("%q: %s", said, err)
 	}
+	was, err := d.domain(ctx, t.ID, name)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
 	now := d.cfg.Now()
-	dom := storage.Domain{Name: name, Connection: con, CreatedAt: now, VerifiedAt: now, ByOperator: true}
+	dom := storage.Domain{Name: name, Connection: con, Token: was.Token, CreatedAt: now, VerifiedAt: now, ByOperator: true, Version: was.Version}
 	err = d.cfg.Store.Tenant(t.ID).PutDomain(ctx, dom, audit.DomainVerified(ctx, now, dom))
 	if errors.Is(err, storage.ErrExists) {
 		return because(storage.ErrExists, "the domain %s belongs to another tenant", name)
@@ -41,7 +45,23 @@ func (d *Directory) RemoveDomain(ctx context.Context, tenant, said string) error
 	if err != nil {
 		return problem("%q: %s", said, err)
 	}
-	dom := storage.Domain{Name: name}
-	err = d.cfg.Store.Tenant(t.ID).DeleteDomain(ctx, name, audit.DomainRemoved(ctx, d.cfg.Now(), dom))
+	dom, err := d.domain(ctx, t.ID, name)
+	if err == nil {
+		err = d.cfg.Store.Tenant(t.ID).DeleteDomain(ctx, dom, audit.DomainRemoved(ctx, d.cfg.Now(), dom))
+	}
 	return explain(err, fmt.Sprintf("domain %q of this tenant", name))
+}
+
+// domain returns a tenant's domain. storage.ErrNotFound.
+func (d *Directory) domain(ctx context.Context, t storage.TenantID, name string) (storage.Domain, error) {
+	all, err := d.cfg.Store.Tenant(t).ListDomains(ctx)
+	if err != nil {
+		return storage.Domain{}, fmt.Errorf("directory: %w", err)
+	}
+	for _, dom := range all {
+		if dom.Name == name {
+			return dom, nil
+		}
+	}
+	return storage.Domain{}, fmt.Errorf("directory: domain: %w", storage.ErrNotFound)
 }

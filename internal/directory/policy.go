@@ -123,7 +123,7 @@ func set[T any](field, to *T) {
 // ask.
 func (c PolicyChange) checkProof(p *Problem) {
 	if l := c.RequireLevel; l != nil && !slices.Contains([]storage.Level{storage.LevelNone, storage.LevelMFA, storage.LevelPHR}, *l) {
-		p.in("require_level", "what everybody has to prove is nothing more (an empty word), mfa or phr, not %q", *l)
+		p.in("require_level", "what everybody has to prove is none, mfa or phr, not %q", *l)
 	}
 	if a := c.CredentialMFAAge; a != nil && *a != 0 && (*a < MinCredentialMFAAge || *a > MaxCredentialMFAAge) {
 		p.in("credential_mfa_age", "the proof of a second factor may be from %s to %s old, not %s", MinCredentialMFAAge, MaxCredentialMFAAge, *a)

@@ -74,7 +74,33 @@ func (c *Claims) Claim(ctx context.Context, t storage.TenantID, said string, con
 	}
 	now := c.cfg.Now()
 	d := storage.Domain{Name: name, Connection: con, Token: newToken(), CreatedAt: now}
-	return d, explain(store.PutDomain(ctx, d, audit.DomainClaimed(ctx, now, d)))
+	d, err = c.put(ctx, t, d, audit.DomainClaimed(ctx, now, d))
+	if errors.Is(err, storage.ErrConflict) {
+		return storage.Domain{}, ErrClaimed
+	}
+	return d, err
+}
+
+// put stores a domain, if it is as it was read, and returns it as it is then.
+func (c *Claims) put(ctx context.Context, t storage.TenantID, d storage.Domain, ev storage.Event) (storage.Domain, error) {
+	if err := c.cfg.Opener.Tenant(t).PutDomain(ctx, d, ev); err != nil {
+		return d, explain(err)
+	}
+	d.Version++
+	return d, nil
+}
+
+// attempts is how often a change is decided anew when somebody else changed the domain
+// meanwhile.
+const attempts = 4
+
+// anew decides again until nobody else was faster.
+func anew(decide func() (storage.Domain, error)) (storage.Domain, error) {
+	d, err := decide()
+	for i := 1; i < attempts && errors.Is(err, storage.ErrConflict); i++ {
+		d, err = decide()
+	}
+	return d, err
 }
 
 // Verify looks for the record now. A domain that is verified stays so, whatever comes
@@ -90,15 +116,26 @@ func (c *Claims) Verify(ctx context.Context, t storage.TenantID, name string) (s
 	case NoAnswer:
 		return d, ErrNoAnswer
 	}
-	if d, err = c.Get(ctx, t, name); err != nil { // looking took time
-		return d, err
-	}
+	token := d.Token
+	return anew(func() (storage.Domain, error) {
+		switch d, err := c.Get(ctx, t, name); { // looking took time
+		case err != nil:
+			return d, err
+		case d.Token != token:
+			return d, ErrNotProved // it was claimed anew
+		default:
+			return c.verified(ctx, t, d)
+		}
+	})
+}
+
+func (c *Claims) verified(ctx context.Context, t storage.TenantID, d storage.Domain) (storage.Domain, error) {
 	now := c.cfg.Now()
 	d.CheckedAt, d.FailingSince = now, time.Time{}
 	if d.VerifiedAt.IsZero() {
 		d.VerifiedAt = now
 	}
-	return d, explain(c.cfg.Opener.Tenant(t).PutDomain(ctx, d, audit.DomainVerified(ctx, now, d)))
+	return c.put(ctx, t, d, audit.DomainVerified(ctx, now, d))
 }
 
 // Change is what shall be different; nil leaves a field as it is.
@@ -107,29 +144,34 @@ type Change struct {
 	SSORequired *bool
 }
 
-// Change changes where people of a domain are sent. Errors: ErrUnknown,
-// ErrNoConnection.
+// Change changes where people of a domain are sent, as the domain is then. Errors:
+// ErrUnknown, ErrNoConnection.
 func (c *Claims) Change(ctx context.Context, t storage.TenantID, name string, change Change) (storage.Domain, error) {
-	d, err := c.Get(ctx, t, name)
-	if err != nil {
-		return d, err
-	}
+	return anew(func() (storage.Domain, error) {
+		d, err := c.Get(ctx, t, name)
+		if err != nil {
+			return d, err
+		}
+		return c.ChangeAsRead(ctx, t, d, change)
+	})
+}
+
+// ChangeAsRead is Change of a domain that something was decided on. An error that is
+// [storage.ErrConflict]: it is no longer as it was read.
+func (c *Claims) ChangeAsRead(ctx context.Context, t storage.TenantID, d storage.Domain, change Change) (storage.Domain, error) {
 	if change.Connection != nil {
 		d.Connection = *change.Connection
 	}
 	if change.SSORequired != nil {
 		d.SSORequired = *change.SSORequired
 	}
-	return d, explain(c.cfg.Opener.Tenant(t).PutDomain(ctx, d, audit.DomainUpdated(ctx, c.cfg.Now(), d)))
+	return c.put(ctx, t, d, audit.DomainUpdated(ctx, c.cfg.Now(), d))
 }
 
-// Remove takes a domain from a tenant: another may prove it. ErrUnknown.
-func (c *Claims) Remove(ctx context.Context, t storage.TenantID, name string) error {
-	d, err := c.Get(ctx, t, name)
-	if err != nil {
-		return err
-	}
-	err = c.cfg.Opener.Tenant(t).DeleteDomain(ctx, d.Name, audit.DomainRemoved(ctx, c.cfg.Now(), d))
+// Remove takes a domain from a tenant, if it is as it was read: another may prove it.
+// ErrUnknown, and [storage.ErrConflict]: it is not.
+func (c *Claims) Remove(ctx context.Context, t storage.TenantID, d storage.Domain) error {
+	err := c.cfg.Opener.Tenant(t).DeleteDomain(ctx, d, audit.DomainRemoved(ctx, c.cfg.Now(), d))
 	if errors.Is(err, storage.ErrNotFound) {
 		return ErrUnknown
 	}

@@ -58,7 +58,7 @@ func TestDomainOfAnotherTenant(t *testing.T) {
 	if owner, err := w.store.DomainOwner(t.Context(), "acme.example"); err != nil || owner.Tenant.ID != w.acme {
 		t.Errorf("whose it is: %s, %v", owner.Tenant.ID, err)
 	}
-	must(t, w.claims.Remove(t.Context(), w.acme, "acme.example"))
+	must(t, w.claims.Remove(t.Context(), w.acme, w.get(w.acme, "acme.example")))
 	if _, err := w.claims.Verify(t.Context(), w.globex, "acme.example"); err != nil {
 		t.Errorf("once it was given up: %v", err)
 	}
@@ -183,7 +183,7 @@ func TestClaimsThatAreRefused(t *testing.T) {
 			t.Errorf("verify %q: %v", name, err)
 		}
 	}
-	if err := w.claims.Remove(t.Context(), w.globex, "acme.example"); !errors.Is(err, ErrUnknown) {
+	if err := w.claims.Remove(t.Context(), w.globex, storage.Domain{Name: "acme.example", Version: 1}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("another tenant's: %v", err)
 	}
 }

@@ -50,6 +50,13 @@ func (c *Claims) Tick(ctx context.Context) (int, error) {
 // was.
 func (c *Claims) check(ctx context.Context, due storage.ClaimedDomain) error {
 	sight := look(ctx, c.cfg.Lookup, due.Domain)
+	c.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "looked for a domain's record", slog.String("domain", due.Domain.Name), slog.String("sight", string(sight)))
+	_, err := anew(func() (storage.Domain, error) { return storage.Domain{}, c.seen(ctx, due, sight) })
+	return err
+}
+
+// seen stores what came of looking.
+func (c *Claims) seen(ctx context.Context, due storage.ClaimedDomain, sight Sight) error {
 	d, err := c.Get(ctx, due.Tenant, due.Domain.Name) // looking took time
 	if errors.Is(err, ErrUnknown) || err == nil && (d.Token != due.Domain.Token || !d.CheckedAt.Equal(due.Domain.CheckedAt)) {
 		return nil // it is gone, or another node looked
@@ -59,7 +66,6 @@ func (c *Claims) check(ctx context.Context, due storage.ClaimedDomain) error {
 	}
 	now := c.cfg.Now()
 	d.CheckedAt = now
-	c.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "looked for a domain's record", slog.String("domain", d.Name), slog.String("sight", string(sight)))
 	switch {
 	case sight == NoAnswer:
 		return c.note(ctx, due.Tenant, d, sight)
@@ -75,13 +81,14 @@ func (c *Claims) check(ctx context.Context, due storage.ClaimedDomain) error {
 }
 
 func (c *Claims) note(ctx context.Context, t storage.TenantID, d storage.Domain, sight Sight) error {
-	return explain(c.cfg.Opener.Tenant(t).PutDomain(ctx, d, audit.DomainChecked(ctx, d.CheckedAt, d, string(sight))))
+	_, err := c.put(ctx, t, d, audit.DomainChecked(ctx, d.CheckedAt, d, string(sight)))
+	return err
 }
 
 func (c *Claims) fail(ctx context.Context, t storage.TenantID, d storage.Domain) error {
 	d.FailingSince = d.CheckedAt
-	if err := c.cfg.Opener.Tenant(t).PutDomain(ctx, d, audit.DomainFailing(ctx, d.CheckedAt, d)); err != nil {
-		return explain(err)
+	if _, err := c.put(ctx, t, d, audit.DomainFailing(ctx, d.CheckedAt, d)); err != nil {
+		return err
 	}
 	r := RecordOf(d)
 	return c.tell(ctx, t, mail.DomainFailing, map[string]string{
@@ -90,7 +97,7 @@ func (c *Claims) fail(ctx context.Context, t storage.TenantID, d storage.Domain)
 }
 
 func (c *Claims) lose(ctx context.Context, t storage.TenantID, d storage.Domain) error {
-	err := c.cfg.Opener.Tenant(t).DeleteDomain(ctx, d.Name, audit.DomainLost(ctx, d.CheckedAt, d))
+	err := c.cfg.Opener.Tenant(t).DeleteDomain(ctx, d, audit.DomainLost(ctx, d.CheckedAt, d))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil // another node was faster

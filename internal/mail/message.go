@@ -22,8 +22,8 @@ const (
 	FactorAdded   Kind = "factor_added"    // tenant, factor, ip, device
 	FactorRemoved Kind = "factor_removed"  // tenant, factor, by, ip, device
 	RecoveryUsed  Kind = "recovery_used"   // tenant, left, ip, device
-	NewRecovery   Kind = "new_recovery"    // tenant, ip, device
-	SessionsEnded Kind = "sessions_ended"  // tenant, by
+	NewRecovery   Kind = "new_recovery"    // tenant, replaced, ip, device
+	SessionsEnded Kind = "sessions_ended"  // tenant, by, others
 	BreakGlass    Kind = "break_glass"     // tenant, person, ip, device, until
 	SecretExpires Kind = "secret_expires"  // tenant, connection, expires, link
 	DomainFailing Kind = "domain_failing"  // tenant, domain, record, until

@@ -13,6 +13,11 @@ ALTER TABLE connections ADD COLUMN secret_expires_at BIGINT;
 ALTER TABLE connections ADD COLUMN secret_warned_at BIGINT;
 CREATE INDEX connections_expiry ON connections (secret_expires_at) WHERE secret_expires_at IS NOT NULL;
 
+-- How often each was disabled is a part of the mark of what is issued through it: what
+-- dies with it stays dead when it is enabled again.
+ALTER TABLE clients ADD COLUMN interruptions BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE connections ADD COLUMN interruptions BIGINT NOT NULL DEFAULT 0;
+
 -- Several tenants may claim a domain; the one that has proved it owns it. Operators
 -- vouched for those that were there before: no record is looked for.
 ALTER TABLE domains DROP CONSTRAINT domains_name_key;
@@ -21,6 +26,7 @@ ALTER TABLE domains ADD COLUMN created_at BIGINT;
 ALTER TABLE domains ADD COLUMN checked_at BIGINT;
 ALTER TABLE domains ADD COLUMN failing_since BIGINT;
 ALTER TABLE domains ADD COLUMN sso_required BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE domains ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE domains ADD COLUMN by_operator BOOLEAN NOT NULL DEFAULT TRUE;
 ALTER TABLE domains ALTER COLUMN by_operator SET DEFAULT FALSE;
 CREATE UNIQUE INDEX domains_owner ON domains (name) WHERE verified_at IS NOT NULL;
@@ -39,6 +45,7 @@ ALTER TABLE sessions ADD COLUMN ip TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN upstream_sid TEXT COLLATE "C" NOT NULL DEFAULT '';
 CREATE INDEX sessions_upstream ON sessions (upstream_sid, tenant_id) WHERE upstream_sid <> '';
+CREATE INDEX sessions_connection ON sessions (connection_id, tenant_id);
 
 -- email_lower is the address as it is compared, written by the server. The owner is
 -- bound by row-level security, too, and would change no row.
@@ -92,6 +99,8 @@ CREATE TABLE recovery_codes (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 
+-- A row stays until its person succeeds: failures in a row are counted however long they
+-- take.
 CREATE TABLE factor_tries (
     tenant_id TEXT COLLATE "C" NOT NULL,
     user_id   TEXT COLLATE "C" NOT NULL,
@@ -100,7 +109,6 @@ CREATE TABLE factor_tries (
     PRIMARY KEY (tenant_id, user_id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
-CREATE INDEX factor_tries_over ON factor_tries (last_at, tenant_id);
 
 -- hash is the SHA-256 of what the link holds.
 CREATE TABLE email_links (
@@ -182,7 +190,6 @@ GRANT SELECT, INSERT, DELETE ON replays TO watchgate_app;
 GRANT SELECT ON identities TO watchgate_lookup;
 GRANT SELECT (tenant_id, id, kind, address, created_at, expires_at, attempts, next_at, done_at, outcome, over_at) ON mails TO watchgate_lookup;
 GRANT SELECT ON logouts TO watchgate_lookup;
-GRANT SELECT (tenant_id, last_at) ON factor_tries TO watchgate_lookup;
 GRANT SELECT (tenant_id, expires_at) ON email_links, replays, connection_tests TO watchgate_lookup;
 
 -- +goose StatementBegin

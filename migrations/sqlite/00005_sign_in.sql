@@ -14,6 +14,11 @@ ALTER TABLE connections ADD COLUMN secret_expires_at INTEGER;
 ALTER TABLE connections ADD COLUMN secret_warned_at INTEGER;
 CREATE INDEX connections_expiry ON connections (secret_expires_at) WHERE secret_expires_at IS NOT NULL;
 
+-- How often each was disabled is a part of the mark of what is issued through it: what
+-- dies with it stays dead when it is enabled again.
+ALTER TABLE clients ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE connections ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;
+
 -- Several tenants may claim a domain; the one that has proved it owns it. Operators
 -- vouched for those that were there before: no record is looked for. A uniqueness that
 -- a table was made with stays for its life, so that it is made anew.
@@ -28,6 +33,7 @@ CREATE TABLE domains_new (
     failing_since INTEGER,
     sso_required  BOOLEAN NOT NULL DEFAULT FALSE,
     by_operator   BOOLEAN NOT NULL DEFAULT FALSE,
+    version       INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, name),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id)
 );
@@ -51,6 +57,7 @@ ALTER TABLE sessions ADD COLUMN ip TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN upstream_sid TEXT NOT NULL DEFAULT '';
 CREATE INDEX sessions_upstream ON sessions (upstream_sid, tenant_id) WHERE upstream_sid <> '';
+CREATE INDEX sessions_connection ON sessions (connection_id, tenant_id);
 
 -- email_lower is the address as it is compared, written by the server.
 ALTER TABLE users ADD COLUMN proved_email TEXT NOT NULL DEFAULT '';
@@ -101,6 +108,8 @@ CREATE TABLE recovery_codes (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 
+-- A row stays until its person succeeds: failures in a row are counted however long they
+-- take.
 CREATE TABLE factor_tries (
     tenant_id TEXT NOT NULL,
     user_id   TEXT NOT NULL,
@@ -109,7 +118,6 @@ CREATE TABLE factor_tries (
     PRIMARY KEY (tenant_id, user_id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
-CREATE INDEX factor_tries_over ON factor_tries (last_at, tenant_id);
 
 -- hash is the SHA-256 of what the link holds.
 CREATE TABLE email_links (

@@ -13,7 +13,7 @@ import (
 const (
 	tenantIsLive = "(SELECT t.id FROM tenants t WHERE t.id = $1 AND t.suspended_at IS NULL) IS NOT NULL"
 	ownerMay     = `($8 = '' OR (SELECT u.role FROM users u WHERE u.tenant_id = $1 AND u.id = $8 AND u.disabled_at IS NULL
-			AND (u.email_verified OR NOT $26)) = $25)`
+			AND (u.email_verified OR (u.email <> '' AND u.proved_email = u.email) OR NOT $26)) = $25)`
 	// fewer counts no further than to the limit. It is ordered so that it reads the
 	// index of the owner's live keys, and no other.
 	fewer = `(SELECT count(*) FROM (SELECT 1 FROM api_keys m WHERE m.live_of_owner > $27 AND m.live_of_owner < $28

@@ -11,9 +11,11 @@ import (
 // ownerColumn is the place of owner_tenant, which no update changes.
 const ownerColumn = 1
 
+var clientUpdated = strings.Replace(clientColumns, "owner_tenant, ", "", 1)
+
 var (
 	insertClient         = some(insert("clients", clientColumns))
-	updateClient         = update("clients", strings.Replace(clientColumns, "owner_tenant, ", "", 1), 1)
+	updateClient         = counting(update("clients", clientUpdated, 1), clientUpdated)
 	insertResourceServer = some(insert("resource_servers", resourceServerColumns))
 	updateResourceServer = update("resource_servers", resourceServerColumns, 1)
 )

@@ -19,16 +19,17 @@ var (
 		DO UPDATE SET scopes = excluded.scopes, client_version = excluded.client_version, approved_at = excluded.approved_at`)
 
 	// holdSession notes the activity, if there is still a session of the user that is
-	// more than pending.
+	// more than pending, under the handle by which it was found.
 	holdSession = one(`UPDATE sessions SET last_seen_at = CASE WHEN last_seen_at < $4 THEN $4 ELSE last_seen_at END
-		WHERE tenant_id = $1 AND id = $2 AND user_id = $3 AND connection_id = $5
+		WHERE tenant_id = $1 AND id = $2 AND user_id = $3 AND connection_id = $5 AND handle = $6
 		AND ended_at IS NULL AND NOT pending AND expires_at > $4 AND last_seen_at + idle_timeout > $4`)
 	insertCode = one(liveCode())
 
 	// A suspension ends codes for good: one that was found before it must not become a
-	// token after the tenant was resumed.
+	// token after the tenant was resumed. So does a client, or a connection, that is
+	// disabled.
 	redeemCode = one(`UPDATE codes SET used_at = $4 WHERE tenant_id = $1 AND hash = $2 AND bucket = $3 AND used_at IS NULL
-		AND COALESCE(tenant_mark, 0) = COALESCE((SELECT t.tokens_not_before FROM tenants t WHERE t.id = $1), 0)`)
+		AND COALESCE(tenant_mark, 0) = ` + mark("codes.client_id", "codes.connection_id"))
 	failCode = one(`UPDATE codes SET attempts = attempts + 1,
 		used_at = CASE WHEN used_at IS NULL AND attempts + 1 >= ` + maxAttempts + ` THEN $4 ELSE used_at END
 		WHERE tenant_id = $1 AND hash = $2 AND bucket = $3`)
@@ -39,7 +40,7 @@ var (
 // liveCode inserts a code if tenant and client (at their versions), user and
 // connection are live (AZ-36).
 func liveCode() string {
-	return selectInstead(marked(insert("codes", under(codeColumns)))) + ` FROM tenants t
+	return selectInstead(marked(insert("codes", under(codeColumns)), "$6", "$8")) + ` FROM tenants t
 		JOIN users u ON u.tenant_id = t.id AND u.id = $5
 		JOIN clients c ON c.id = $6
 		JOIN connections n ON n.tenant_id = t.id AND n.id = $8
@@ -72,7 +73,7 @@ func (t *Tenant) IssueCode(ctx context.Context, in storage.IssueCode, ev storage
 	if a := in.Arrival; a != nil {
 		u.arrives(*a, c.CreatedAt)
 	} else {
-		u.must(storage.ErrConflict, holdSession, t.id, string(c.Session), string(c.User), now, string(c.Connection))
+		u.must(storage.ErrConflict, holdSession, t.id, string(c.Session), string(c.User), now, string(c.Connection), optional(in.Handle))
 	}
 	u.must(storage.ErrConflict, insertCode, append(codeArgs(t.id, c), in.ClientVersion, in.TenantVersion)...)
 	if k := in.Remember; k != nil {

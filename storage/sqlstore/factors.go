@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/watchgate/watchgate/storage"
@@ -37,16 +39,17 @@ var (
 
 	// Who counts a try holds the row: of many at the limit each finds what the one
 	// before has counted.
-	takeTry = one(insert("factor_tries", "tenant_id, user_id, last_at, tries") + ` ON CONFLICT (tenant_id, user_id)
+	takeTry = some(insert("factor_tries", "tenant_id, user_id, last_at, tries") + ` ON CONFLICT (tenant_id, user_id)
 		DO UPDATE SET tries = factor_tries.tries + 1,
 			last_at = CASE WHEN factor_tries.last_at < excluded.last_at THEN excluded.last_at ELSE factor_tries.last_at END
-		WHERE factor_tries.tries < $5 OR factor_tries.last_at <= $6`)
+		WHERE factor_tries.tries < $7 AND (factor_tries.tries < $5 OR factor_tries.last_at <= $6) RETURNING CAST(tries AS TEXT)`)
 	clearTries = some("DELETE FROM factor_tries WHERE tenant_id = $1 AND user_id = $2")
 )
 
 const (
 	listFactors        = "SELECT " + factorColumns + " FROM factors WHERE user_id = $2 AND tenant_id = $1 ORDER BY created_at, id"
 	factorByCredential = "SELECT " + factorColumns + " FROM factors WHERE credential = $2 AND tenant_id = $1 AND credential IS NOT NULL"
+	countTries         = "SELECT tries FROM factor_tries WHERE tenant_id = $1 AND user_id = $2"
 	countRecoveryCodes = "SELECT count(*) FROM recovery_codes WHERE tenant_id = $1 AND user_id = $2 AND used_at IS NULL"
 )
 
@@ -132,10 +135,21 @@ func (t *Tenant) CountRecoveryCodes(ctx context.Context, user storage.UserID) (i
 }
 
 // TakeTry implements storage.Tries. ErrNotFound: no such person.
-func (t *Tenant) TakeTry(ctx context.Context, user storage.UserID, limit int, pause time.Duration, at time.Time) error {
+func (t *Tenant) TakeTry(ctx context.Context, user storage.UserID, limit int, pause time.Duration, at time.Time) (int, error) {
 	u := newUnit(t.id, "try")
-	u.must(storage.ErrConsumed, takeTry, t.id, string(user), when(at), int64(1), int64(limit), when(at.Add(-pause)))
-	return write(ctx, t.engine, u)
+	var counted []string
+	u.list(&counted, takeTry, t.id, string(user), when(at), int64(1), int64(limit), when(at.Add(-pause)), int64(storage.MaxTries))
+	if err := write(ctx, t.engine, u); err != nil {
+		return 0, err
+	}
+	if len(counted) == 1 {
+		return strconv.Atoi(counted[0])
+	}
+	var n int
+	if err := find(ctx, t.engine, t.scope("try"), countTries, []any{counter{&n}}, t.id, string(user)); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return 0, err
+	}
+	return n, wrap("try", storage.ErrConsumed)
 }
 
 // ClearTries implements storage.Tries.

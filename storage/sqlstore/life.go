@@ -27,9 +27,11 @@ const (
 		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.ended_at END,
 		CASE WHEN x.session_id = '' THEN NULL WHEN s.id IS NULL THEN 1 ELSE s.expires_at END,
 		CASE WHEN x.connection_id = '' THEN NULL WHEN n.id IS NULL THEN 1 ELSE n.disabled_at END`
-	// Of a credential that does not survive a suspension of its tenant.
+	// Of a credential that does not survive a suspension of its tenant, or that its
+	// client or connection is disabled for a while: see mark.
 	markColumn = `,
-		CASE WHEN COALESCE(x.tenant_mark, 0) = COALESCE(t.tokens_not_before, 0) THEN NULL ELSE t.tokens_not_before END`
+		CASE WHEN COALESCE(x.tenant_mark, 0) = COALESCE(t.tokens_not_before, 0) + COALESCE(kc.interruptions, 0) + COALESCE(n.interruptions, 0)
+			THEN NULL ELSE COALESCE(t.tokens_not_before, 1) END`
 	grantLifeColumns = `,
 		CASE WHEN x.grant_id = '' THEN NULL WHEN g.id IS NULL THEN 1 ELSE g.revoked_at END, g.expires_at`
 	// The key under which a grant was made. NULL is looked for nowhere.

@@ -285,7 +285,7 @@ func (f *flow) run(t *testing.T, s *Store, before, after func(op string)) {
 			return err
 		}},
 		{"IssueCode", func() error {
-			return tenant.IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: 1, Remember: &storage.Consent{User: "usr", Client: "bench"}}, benchEvent())
+			return tenant.IssueCode(ctx, storage.IssueCode{Code: code, ClientVersion: 1, TenantVersion: 1, Handle: f.session.Handle, Remember: &storage.Consent{User: "usr", Client: "bench"}}, benchEvent())
 		}},
 		{"FindCode", func() error { _, _, err := s.FindCode(ctx, "bench", code.Ref); return err }},
 		{"RedeemCode", func() error {

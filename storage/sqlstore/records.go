@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,10 +31,28 @@ func selectInstead(insert string) string {
 }
 
 // marked makes an INSERT of a tenant's credential, whose first value is the tenant,
-// store what the tenant calls the start of its tokens' time at that moment.
-func marked(insert string) string {
+// store the mark of that moment.
+func marked(insert, client, connection string) string {
 	insert = strings.Replace(insert, ") VALUES (", ", tenant_mark) VALUES (", 1)
-	return strings.TrimSuffix(insert, ")") + ", (SELECT m.tokens_not_before FROM tenants m WHERE m.id = $1))"
+	return strings.TrimSuffix(insert, ")") + ", " + mark(client, connection) + ")"
+}
+
+// mark is what a credential of the tenant $1 has to have been stored under to be good.
+// None of its parts ever decreases, so that it comes back by no change of theirs: what
+// the tenant calls the start of its tokens' time, and how often the client and the
+// connection were disabled.
+func mark(client, connection string) string {
+	return "COALESCE((SELECT m.tokens_not_before FROM tenants m WHERE m.id = $1), 0)" +
+		" + COALESCE((SELECT m.interruptions FROM clients m WHERE m.id = " + client + "), 0)" +
+		" + COALESCE((SELECT m.interruptions FROM connections m WHERE m.tenant_id = $1 AND m.id = " + connection + "), 0)"
+}
+
+// counting makes an UPDATE of a versioned row that may be disabled count when it comes
+// to be.
+func counting(update *command, columns string) *command {
+	set := "$" + strconv.Itoa(slices.Index(splitColumns(columns), "disabled_at")+1)
+	return one(strings.Replace(update.plain, "SET ", "SET interruptions = interruptions + CASE WHEN disabled_at IS NULL AND CAST("+
+		set+" AS BIGINT) IS NOT NULL THEN 1 ELSE 0 END, ", 1))
 }
 
 // from is a list of columns under an alias.
@@ -149,16 +168,16 @@ func connectionArgs(c storage.Connection) []any {
 		optional(c.SealedNextSecret), when(c.SecretExpiresAt), when(c.SecretWarnedAt), c.Version}
 }
 
-const domainColumns = "name, connection_id, verified_at, token, created_at, checked_at, failing_since, sso_required, by_operator"
+const domainColumns = "name, connection_id, verified_at, token, created_at, checked_at, failing_since, sso_required, by_operator, version"
 
 func domainFields(d *storage.Domain) []any {
 	return []any{(*str)(&d.Name), (*str)(&d.Connection), at(&d.VerifiedAt), (*str)(&d.Token), at(&d.CreatedAt), at(&d.CheckedAt),
-		at(&d.FailingSince), (*flag)(&d.SSORequired), (*flag)(&d.ByOperator)}
+		at(&d.FailingSince), (*flag)(&d.SSORequired), (*flag)(&d.ByOperator), (*num)(&d.Version)}
 }
 
 func domainArgs(d storage.Domain) []any {
 	return []any{d.Name, string(d.Connection), when(d.VerifiedAt), d.Token, when(d.CreatedAt), when(d.CheckedAt),
-		when(d.FailingSince), d.SSORequired, d.ByOperator}
+		when(d.FailingSince), d.SSORequired, d.ByOperator, d.Version}
 }
 
 const sessionColumns = "id, user_id, connection_id, handle, auth_time, acr, amr, created_at, last_seen_at, " +

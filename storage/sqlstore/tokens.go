@@ -9,11 +9,11 @@ import (
 )
 
 var (
-	insertAccess = some(marked(insert("access_tokens", under(accessColumns))))
+	insertAccess = some(marked(insert("access_tokens", under(accessColumns)), "$6", "$9"))
 	// issueAccess refuses unless the tenant and the client are live and at the
 	// versions that were decided on. Each question is for one row, whatever a
 	// planner believes of a table.
-	issueAccess = some(selectInstead(marked(insert("access_tokens", under(accessColumns)))) + `
+	issueAccess = some(selectInstead(marked(insert("access_tokens", under(accessColumns)), "$6", "$9")) + `
 		WHERE (SELECT t.version FROM tenants t WHERE t.id = $1 AND t.suspended_at IS NULL) = $22
 		AND (SELECT c.version FROM clients c WHERE c.id = $6 AND c.disabled_at IS NULL) = $21`)
 	issueEvent = some(selectInstead(insert("audit_events", under(eventColumns))) + `

@@ -53,7 +53,6 @@ var tenantSweeps = []tenantSweep{
 	sweepOf("email_links", "hash", "expires_at <= $", 0),
 	sweepOf("replays", "use, hash", "expires_at <= $", 0),
 	sweepOf("connection_tests", "id", "expires_at <= $", 0),
-	sweepOf("factor_tries", "user_id", "last_at <= $", keepOver),
 	sweepOf("logouts", "session_id, client_id", "done_at IS NOT NULL AND done_at <= $", keepOver),
 	sweepOf("mails", "id", "over_at <= $", keepOver),
 }
@@ -101,7 +100,7 @@ func (s *Store) Prepare(ctx context.Context, now time.Time) error {
 }
 
 // Sweep implements storage.Upkeep. Tokens and codes go an hour or more after their
-// end, sessions, grants, deliveries, mails, logouts and tries a week after theirs,
+// end, sessions, grants, deliveries, mails and logouts a week after theirs,
 // logins, signing keys, idempotent requests, e-mailed links, replays and trials at
 // once, and how keys were used after 90 days.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (storage.Swept, error) {

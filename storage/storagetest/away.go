@@ -112,7 +112,7 @@ func reads(w *world) map[string]func(ctx context.Context) error {
 			return err
 		},
 		"Once":           func(ctx context.Context) error { return h.Once(ctx, "use", "id", w.now) },
-		"TakeTry":        func(ctx context.Context) error { return h.TakeTry(ctx, h.user.ID, 9, time.Hour, w.now) },
+		"TakeTry":        func(ctx context.Context) error { _, err := h.TakeTry(ctx, h.user.ID, 9, time.Hour, w.now); return err },
 		"Delivery":       func(ctx context.Context) error { _, err := h.Delivery(ctx, h.old.ID); return err },
 		"DueRotations":   func(ctx context.Context) error { _, err := w.store.DueRotations(ctx, w.now, 1); return err },
 		"DueDeliveries":  func(ctx context.Context) error { _, err := w.store.DueDeliveries(ctx, w.now, 1); return err },

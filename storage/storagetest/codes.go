@@ -38,12 +38,20 @@ func testCodeIsIssuedToTheLivingOnly(t *testing.T, w *world) {
 			w.must(h.TouchSession(ctx, h.session.ID, h.session.ExpiresAt.Add(-time.Second)))
 			in.Code.CreatedAt = h.session.ExpiresAt
 		},
-		"session idle":             func(h *home, in *storage.IssueCode) { in.Code.CreatedAt = w.now.Add(h.session.IdleTimeout) },
-		"client changed":           func(_ *home, in *storage.IssueCode) { in.ClientVersion++ },
-		"tenant changed":           func(_ *home, in *storage.IssueCode) { in.TenantVersion++ },
-		"client unknown":           func(_ *home, in *storage.IssueCode) { in.Code.Client = "nobody" },
-		"another user's session":   func(h *home, in *storage.IssueCode) { in.Code.Session = w.secondSession(h).ID },
-		"another tenant's session": func(_ *home, in *storage.IssueCode) { in.Code.Session = w.b.session.ID },
+		"session raised": func(h *home, _ *storage.IssueCode) {
+			w.must(h.RaiseSession(ctx, h.session.ID, w.raise(h.session), w.event("x")))
+		},
+		"no handle":      func(_ *home, in *storage.IssueCode) { in.Handle = nil },
+		"another handle": func(_ *home, in *storage.IssueCode) { in.Handle = w.b.session.Handle },
+		"session idle":   func(h *home, in *storage.IssueCode) { in.Code.CreatedAt = w.now.Add(h.session.IdleTimeout) },
+		"client changed": func(_ *home, in *storage.IssueCode) { in.ClientVersion++ },
+		"tenant changed": func(_ *home, in *storage.IssueCode) { in.TenantVersion++ },
+		"client unknown": func(_ *home, in *storage.IssueCode) { in.Code.Client = "nobody" },
+		"another user's session": func(h *home, in *storage.IssueCode) {
+			s := w.secondSession(h)
+			in.Code.Session, in.Handle = s.ID, s.Handle
+		},
+		"another tenant's session": func(_ *home, in *storage.IssueCode) { in.Code.Session, in.Handle = w.b.session.ID, w.b.session.Handle },
 		"another tenant's user":    func(_ *home, in *storage.IssueCode) { in.Code.User = w.b.user.ID },
 	} {
 		h := w.newHome()

@@ -66,7 +66,7 @@ var reaches = merged(signReaches, merged(keyReaches, map[string]reach{
 		return own.PutDomain(w.Context(), d, w.event("x"))
 	}),
 	"DeleteDomain": mutation(func(w *world, own storage.TenantStore, other *home) error {
-		return own.DeleteDomain(w.Context(), other.domain.Name, w.event("x"))
+		return own.DeleteDomain(w.Context(), other.domain, w.event("x"))
 	}),
 	"SignIn": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		in := storage.SignIn{Identity: other.identity, User: other.user, Session: w.newSession(other.user.ID, other.connection.ID), Replaces: other.session.ID}

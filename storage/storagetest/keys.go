@@ -45,6 +45,7 @@ func testKeyIsMadeForTheLivingOnly(t *testing.T, w *world) {
 		"owner disabled":    user(func(u *storage.User) { u.DisabledAt = w.now }),
 		"owner's role":      user(func(u *storage.User) { u.Role = storage.RoleViewer }),
 		"owner unverified":  user(func(u *storage.User) { u.EmailVerified = false }),
+		"owner nameless":    user(func(u *storage.User) { u.EmailVerified, u.Email, u.ProvedEmail = false, "", "" }),
 		"nobody":            func(_ *home, in *storage.CreateKey) { in.Key.Owner = "usr_nobody" },
 		"a role of nobody":  func(_ *home, in *storage.CreateKey) { in.Key.Owner, in.Role = "usr_nobody", "" },
 		"another's role":    func(_ *home, in *storage.CreateKey) { in.Role = storage.RoleOwner },
@@ -74,6 +75,12 @@ func testKeyIsMadeForTheLivingOnly(t *testing.T, w *world) {
 	h.user.EmailVerified = false
 	w.must(h.UpdateUser(ctx, h.user, w.event("x")))
 	w.created(h, w.newKey(h))
+	h.user = get(h.User(ctx, h.user.ID))(w)
+	h.user.ProvedEmail = h.user.Email // to us
+	w.must(h.UpdateUser(ctx, h.user, w.event("x")))
+	proved := w.create(h, w.newKey(h))
+	proved.VerifiedEmail = true
+	w.must(h.CreateKey(ctx, proved, w.event("x")))
 	in := w.create(h, w.newServiceKey())
 	in.VerifiedEmail = true // of nobody
 	w.must(h.CreateKey(ctx, in, w.event("x")))

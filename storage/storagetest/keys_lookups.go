@@ -63,7 +63,7 @@ func (w *world) killedKeys() []killedKey {
 			h.user.DisabledAt = at
 			w.must(h.UpdateUser(ctx, h.user, w.event("x")))
 		}},
-		{"", "issued_before_suspension", func(h *home, at time.Time) {
+		{"", "issued_before_interruption", func(h *home, at time.Time) {
 			h.tenant.TokensNotBefore = at // it was resumed: keys survive that
 			w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
 		}},
@@ -91,7 +91,7 @@ func testKilledKeys(t *testing.T, w *world) {
 		_, refresh, err := w.store.FindRefresh(ctx, "", in.Refresh.Ref)
 		w.must(err)
 		refreshDies := k.minted
-		if k.minted == "issued_before_suspension" {
+		if k.minted == "issued_before_interruption" {
 			refreshDies = ""
 		}
 		for what, why := range map[string][2]string{

@@ -110,7 +110,7 @@ func (w *world) killings() []killing {
 			h.connection.DisabledAt = later
 			w.must(h.UpdateConnection(ctx, h.connection, w.event("x")))
 		}},
-		{"issued_before_suspension", func(h *home, _ *storage.Client) {
+		{"issued_before_interruption", func(h *home, _ *storage.Client) {
 			h.tenant.TokensNotBefore = later
 			w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
 		}},
@@ -136,7 +136,7 @@ func testKilled(t *testing.T, w *world) {
 		if k.reason == "grant_revoked" {
 			codeDies = "" // a code is there before its grant
 		}
-		if k.reason == "issued_before_suspension" {
+		if k.reason == "issued_before_interruption" {
 			refreshDies = "" // grants revive when a tenant does
 		}
 		for what, why := range map[string][2]string{

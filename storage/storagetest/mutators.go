@@ -96,7 +96,7 @@ var tenantChanges = merged(signChanges, merged(keyChanges, map[string]change{
 		return w.a.PutDomain(ctx, storage.Domain{Name: string(ev.ID), Connection: w.a.connection.ID}, ev)
 	},
 	"DeleteDomain": func(ctx context.Context, w *world, ev storage.Event) error {
-		return w.a.DeleteDomain(ctx, w.a.domain.Name, ev)
+		return w.a.DeleteDomain(ctx, w.a.domain, ev)
 	},
 	"SignIn": func(ctx context.Context, w *world, ev storage.Event) error {
 		in := w.signIn(w.a)

@@ -28,15 +28,28 @@ func testDomains(t *testing.T, w *world) {
 	w.must(w.a.CreateConnection(ctx, second, w.event("x")))
 	d.Connection, d.VerifiedAt = second.ID, w.now.Add(time.Hour)
 	w.must(w.a.PutDomain(ctx, d, w.event("x")))
+	stale := d
+	d.Version++
 	w.same(get(w.a.ListDomains(ctx))(w), []storage.Domain{d})
 	owner := get(w.store.DomainOwner(ctx, d.Name))(w)
 	w.same(owner, storage.DomainOwner{Tenant: w.a.tenant, Connection: second, SSORequired: true})
 
 	w.want(w.a.PutDomain(ctx, storage.Domain{Name: w.b.domain.Name, Connection: second.ID, VerifiedAt: w.now}, w.event("x")), storage.ErrExists)
 	w.want(w.a.PutDomain(ctx, storage.Domain{Name: "free.test", Connection: w.b.connection.ID}, w.event("x")), storage.ErrNotFound)
-	w.want(w.a.DeleteDomain(ctx, w.b.domain.Name, w.event("x")), storage.ErrNotFound)
-	w.must(w.a.DeleteDomain(ctx, d.Name, w.event("x")))
-	w.want(w.a.DeleteDomain(ctx, d.Name, w.event("x")), storage.ErrNotFound)
+	stale.SSORequired = false
+	w.want(w.a.PutDomain(ctx, stale, w.event("x")), storage.ErrConflict)
+	stale.Version = 0
+	w.want(w.a.PutDomain(ctx, stale, w.event("x")), storage.ErrConflict) // it is there
+	w.want(w.a.DeleteDomain(ctx, stale, w.event("x")), storage.ErrConflict)
+	former := d
+	former.Token = "that of a former claim"
+	w.want(w.a.PutDomain(ctx, former, w.event("x")), storage.ErrConflict)
+	w.want(w.a.DeleteDomain(ctx, former, w.event("x")), storage.ErrConflict)
+	w.same(get(w.a.ListDomains(ctx))(w), []storage.Domain{d})
+	w.want(w.a.DeleteDomain(ctx, w.b.domain, w.event("x")), storage.ErrNotFound)
+	w.must(w.a.DeleteDomain(ctx, d, w.event("x")))
+	w.want(w.a.DeleteDomain(ctx, d, w.event("x")), storage.ErrNotFound)
+	w.want(w.a.PutDomain(ctx, d, w.event("x")), storage.ErrConflict) // it has gone
 	_, err := w.store.DomainOwner(ctx, d.Name)
 	w.want(err, storage.ErrNotFound)
 	w.same(get(w.b.ListDomains(ctx))(w), []storage.Domain{w.b.domain})

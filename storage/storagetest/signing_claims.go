@@ -29,18 +29,21 @@ func testClaimedDomains(w *world) {
 	ours, theirs := w.unverified(a, name), w.unverified(b, name)
 	w.must(a.PutDomain(ctx, ours, w.event("x")))
 	w.must(b.PutDomain(ctx, theirs, w.event("x")))
+	ours.Version, theirs.Version = 1, 1
 	_, err := w.store.DomainOwner(ctx, name)
 	w.want(err, storage.ErrNotFound)
 
 	ours.VerifiedAt, ours.CheckedAt = w.now, w.now
 	w.must(a.PutDomain(ctx, ours, w.event("x")))
+	ours.Version++
 	w.same(get(w.store.DomainOwner(ctx, name))(w), storage.DomainOwner{Tenant: a.tenant, Connection: a.connection})
 	before := w.look(b)
 	theirs.VerifiedAt = w.now
 	w.want(b.PutDomain(ctx, theirs, w.event("x")), storage.ErrExists)
 	w.same(w.look(b), before)
-	ours.SSORequired, ours.FailingSince, ours.ByOperator, ours.Token = true, w.now, true, "watchgate=2"
+	ours.SSORequired, ours.FailingSince, ours.ByOperator = true, w.now, true
 	w.must(a.PutDomain(ctx, ours, w.event("x")))
+	ours.Version++
 	if owner := get(w.store.DomainOwner(ctx, name))(w); !owner.SSORequired || owner.Tenant.ID != a.tenant.ID {
 		w.Errorf("the owner is %+v", owner)
 	}
@@ -48,6 +51,7 @@ func testClaimedDomains(w *world) {
 
 	ours.VerifiedAt = time.Time{} // it was lost
 	w.must(a.PutDomain(ctx, ours, w.event("x")))
+	ours.Version++
 	w.must(b.PutDomain(ctx, theirs, w.event("x")))
 	if owner := get(w.store.DomainOwner(ctx, name))(w); owner.Tenant.ID != b.tenant.ID {
 		w.Errorf("the owner is %+v", owner)
@@ -119,6 +123,7 @@ func testDomainsToCheck(w *world) {
 		d.VerifiedAt, d.CheckedAt = w.now, checked
 		change(&d)
 		w.must(h.PutDomain(ctx, d, w.event("x")))
+		d.Version = 1
 		return storage.ClaimedDomain{Tenant: h.tenant.ID, Domain: d}
 	}
 	as := func(*storage.Domain) {}

@@ -142,7 +142,10 @@ func testRecoveryCodes(w *world) {
 func testTries(w *world) {
 	ctx, h := w.Context(), w.newHome()
 	const limit, pause = 3, time.Minute
-	try := func(at time.Duration) error { return h.TakeTry(ctx, h.user.ID, limit, pause, w.now.Add(at)) }
+	try := func(at time.Duration) error {
+		_, err := h.TakeTry(ctx, h.user.ID, limit, pause, w.now.Add(at))
+		return err
+	}
 	for range limit {
 		w.must(try(0))
 	}
@@ -155,12 +158,40 @@ func testTries(w *world) {
 	w.must(w.b.ClearTries(ctx, h.user.ID))
 	w.want(try(2*pause), storage.ErrConsumed)
 	colleague := w.invited(h, nil)
-	w.must(h.TakeTry(ctx, colleague.ID, limit, pause, w.now))
+	get(h.TakeTry(ctx, colleague.ID, limit, pause, w.now))(w)
 	w.must(h.ClearTries(ctx, h.user.ID))
 	w.must(h.ClearTries(ctx, h.user.ID))
 	for range limit {
 		w.must(try(2 * pause))
 	}
 	w.want(try(2*pause), storage.ErrConsumed)
-	w.want(h.TakeTry(ctx, "usr_nobody", limit, pause, w.now), storage.ErrNotFound)
+	_, err := h.TakeTry(ctx, "usr_nobody", limit, pause, w.now)
+	w.want(err, storage.ErrNotFound)
+	testTriesEnd(w)
+}
+
+// testTriesEnd: however slowly somebody guesses, and whatever is swept meanwhile, there
+// is an end to it.
+func testTriesEnd(w *world) {
+	ctx, h := w.Context(), w.newHome()
+	const pause = time.Minute
+	at := w.now
+	for i := range storage.MaxTries {
+		at = at.Add(pause)
+		if n := get(h.TakeTry(ctx, h.user.ID, 5, pause, at))(w); n != i+1 {
+			w.Fatalf("try %d is counted as %d", i+1, n)
+		}
+	}
+	get(w.store.Sweep(ctx, at.Add(365*day)))(w)
+	for _, at := range []time.Time{at, at.Add(pause), at.Add(365 * day)} {
+		n, err := h.TakeTry(ctx, h.user.ID, 5, pause, at)
+		w.want(err, storage.ErrConsumed)
+		if n != storage.MaxTries {
+			w.Errorf("there were %d tries", n)
+		}
+	}
+	w.must(h.ClearTries(ctx, h.user.ID))
+	if n := get(h.TakeTry(ctx, h.user.ID, 5, pause, at))(w); n != 1 {
+		w.Errorf("the first try after a success is counted as %d", n)
+	}
 }

@@ -97,7 +97,8 @@ var signReaches = map[string]reach{
 		return n > 0, err
 	},
 	"TakeTry": mutation(func(w *world, own storage.TenantStore, other *home) error {
-		return own.TakeTry(w.Context(), other.user.ID, 1, time.Hour, w.now)
+		_, err := own.TakeTry(w.Context(), other.user.ID, 1, time.Hour, w.now)
+		return err
 	}),
 	"ClearTries": mutation(func(w *world, own storage.TenantStore, other *home) error {
 		return own.ClearTries(w.Context(), other.user.ID)

@@ -23,6 +23,7 @@ func (w *world) app(h *home, in storage.SessionID, change func(*storage.Client))
 	w.must(w.store.CreateClient(ctx, c, w.event("x")))
 	issue := w.issue(h)
 	issue.Code.Client, issue.Code.Session, issue.Code.Grant = c.ID, in, storage.NewGrantID(w.now)
+	issue.Handle = get(h.Session(ctx, in))(w).Handle
 	w.must(h.IssueCode(ctx, issue, w.event("x")))
 	redeem := w.redeem(issue.Code)
 	redeem.Grant.Session = "" // offline access

@@ -94,9 +94,11 @@ func testPending(w *world) {
 		w.Error("a session that waits for a factor is usable, or does not stand")
 	}
 	issue := w.issue(h)
-	issue.Code.Session = in.Session.ID
+	issue.Code.Session, issue.Handle = in.Session.ID, in.Session.Handle
 	w.want(h.IssueCode(ctx, issue, w.event("x")), storage.ErrConflict)
-	w.must(h.RaiseSession(ctx, in.Session.ID, w.raise(in.Session), w.event("x")))
+	raise := w.raise(in.Session)
+	w.must(h.RaiseSession(ctx, in.Session.ID, raise, w.event("x")))
+	issue.Handle = raise.Handle
 	w.must(h.IssueCode(ctx, issue, w.event("x")))
 
 	renewed := storage.SignIn{Identity: h.identity, User: h.user, Session: in.Session, Renews: true}
@@ -244,6 +246,7 @@ func testEverythingEnds(w *world) {
 	w.must(h.SignIn(ctx, colleague, w.event("x")))
 	theirs := w.issue(h)
 	theirs.Code.User, theirs.Code.Session, theirs.Code.Grant = colleague.User.ID, colleague.Session.ID, storage.NewGrantID(w.now.Add(time.Minute))
+	theirs.Handle = colleague.Session.Handle
 	w.must(h.IssueCode(ctx, theirs, w.event("x")))
 
 	w.ends(h, storage.EndSessions{User: h.user.ID, Grants: true, Except: h.session.ID})

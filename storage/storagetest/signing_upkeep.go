@@ -15,7 +15,7 @@ const day = 24 * time.Hour
 func testSignInUpkeep(t *testing.T, w *world) {
 	ctx, h := t.Context(), w.newHome()
 	w.must(h.Once(ctx, "logout", "jti", w.now.Add(time.Hour)))
-	w.must(h.TakeTry(ctx, h.user.ID, 1, 365*day, w.now))
+	get(h.TakeTry(ctx, h.user.ID, 1, 365*day, w.now))(w)
 	w.must(h.FinishLogout(ctx, h.logout, "delivered", w.now, w.event("x")))
 	waiting := w.newMail(h)
 	w.must(h.QueueMail(ctx, waiting))
@@ -41,9 +41,9 @@ func testSignInUpkeep(t *testing.T, w *world) {
 			t.Errorf("after %v replay, link, trial, mail that was sent, mail that waits are there: %v, want %+v", c.at.Sub(w.now), got, c)
 		}
 	}
-	// The tries went with the week, and the logout: another end of that session tells
-	// of it anew, which would be refused beside the old row.
-	w.must(h.TakeTry(ctx, h.user.ID, 1, 365*day, w.now))
+	// Failures are forgotten by a success, and not by time.
+	_, err := h.TakeTry(ctx, h.user.ID, 1, 365*day, w.now)
+	w.want(err, storage.ErrConsumed)
 	if left := get(h.ListFactors(ctx, h.user.ID))(w); len(left) != 2 {
 		t.Errorf("sweeping took factors: %d are left", len(left))
 	}
@@ -95,7 +95,7 @@ func testSignInFeed(t *testing.T, w *world) {
 	w.must(<-ended)
 
 	w.must(h.UseFactor(ctx, h.totp))
-	w.must(h.TakeTry(ctx, h.user.ID, 1, 0, w.now))
+	get(h.TakeTry(ctx, h.user.ID, 1, 0, w.now))(w)
 	w.must(h.ClearTries(ctx, h.user.ID))
 	w.must(h.UseEmailLink(ctx, h.link.Hash, w.now))
 	w.must(h.QueueMail(ctx, w.newMail(h)))

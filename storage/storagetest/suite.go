@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Owners", testOwners},
 		{"SignInSessions", testSignInSessions},
 		{"Logouts", testLogouts},
+		{"Interruptions", testInterruptions},
 		{"Factors", testFactors},
 		{"Mails", testMails},
 		{"Claims", testClaims},

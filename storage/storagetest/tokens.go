@@ -191,7 +191,7 @@ func testResumedTenantWhateverTheClocksSay(t *testing.T, w *world) {
 	w.must(w.store.UpdateTenant(ctx, h.tenant, w.event("x")))
 	h.tenant.Version++
 	after := issue(-time.Hour)
-	if a, b := dead(ahead), dead(behind); a != "issued_before_suspension" || b != a {
+	if a, b := dead(ahead), dead(behind); a != "issued_before_interruption" || b != a {
 		t.Errorf("tokens of before: %q, %q", a, b)
 	}
 	if why := dead(after); why != "" {

@@ -95,6 +95,7 @@ func (w *world) newHome() *home {
 	h.domain = storage.Domain{Name: fmt.Sprintf("d%d.test", n), Connection: h.connection.ID, VerifiedAt: w.now,
 		Token: "watchgate=x", CreatedAt: w.now.Add(-time.Hour), CheckedAt: w.now, FailingSince: w.now, SSORequired: true, ByOperator: true}
 	w.must(h.PutDomain(w.Context(), h.domain, w.event("domain.verified")))
+	h.domain.Version = 1
 	in := w.signIn(h)
 	h.user, h.identity, h.session = in.User, in.Identity, in.Session
 	w.must(h.SignIn(w.Context(), in, w.event("user.signed_in")))
@@ -154,7 +155,7 @@ func (w *world) newSession(user storage.UserID, c storage.ConnectionID) storage.
 
 // issue is a code for the tenant's user, by the common client.
 func (w *world) issue(h *home) storage.IssueCode {
-	return storage.IssueCode{ClientVersion: w.client.Version, TenantVersion: h.tenant.Version, Code: storage.Code{
+	return storage.IssueCode{ClientVersion: w.client.Version, TenantVersion: h.tenant.Version, Handle: h.session.Handle, Code: storage.Code{
 		Ref: ref(token.Code, w.now.Add(codeLife)), Grant: storage.NewGrantID(w.now), User: h.user.ID, Client: w.client.ID,
 		Session: h.session.ID, Connection: h.connection.ID, RedirectURI: "https://demo.test/cb", RedirectSent: true,
 		Challenge: "challenge", Nonce: "nonce", Scopes: []string{"openid", "monitor:read"}, Resource: []string{"https://api.test"},
