@@ -47,6 +47,17 @@ type FactorPage struct {
 	Cancel         string // label of the button that gives up; "" for none
 }
 
+// One reports whether there is one way to prove it, beside recovery codes.
+func (p FactorPage) One() bool {
+	ways := 0
+	for _, there := range []bool{p.PasskeyOptions != "", p.Code, p.Provider != ""} {
+		if there {
+			ways++
+		}
+	}
+	return ways == 1
+}
+
 // Passkey is the page's form for a passkey.
 func (p FactorPage) Passkey() PasskeyForm {
 	return PasskeyForm{Action: p.Action, State: p.State, Options: p.PasskeyOptions, Label: "Use a passkey"}
@@ -67,8 +78,24 @@ type FactorEnrolPage struct {
 
 	PasskeyOptions string // "": no passkey can be made here
 	App            bool   // an authenticator app is good, too
-	Asked          bool   // the person asked for it; otherwise the organization does
 	Cancel         string
+
+	// Who asks for it: the person themselves, nobody because it is the first one and they
+	// will sign in with it, or the app of that name. When all are empty, the organization.
+	Asked   bool
+	First   bool
+	AppName string
+}
+
+// Title is what is added.
+func (p FactorEnrolPage) Title() string {
+	switch {
+	case p.Asked:
+		return "Add a factor"
+	case p.First:
+		return "Add a passkey"
+	}
+	return "Add a second factor"
 }
 
 // Passkey is the page's form for a passkey.
@@ -128,6 +155,7 @@ type FactorCodesPage struct {
 	TenantName string
 	UserEmail  string
 	Codes      []string
+	Replaced   bool   // there were some before
 	NextURL    string // where the person goes on: a path of this server
 }
 

@@ -36,6 +36,11 @@ func factorSamples() map[string]writer {
 		Action: "/login/log_1/enrol", State: sampleState, TenantName: "Acme Monitoring", UserEmail: "alice@acme.test",
 		PasskeyOptions: sampleOptions, App: true, Cancel: "Not now",
 	}
+	first, forApp := enrol, enrol
+	first.First, first.App, first.Cancel = true, false, ""
+	forApp.AppName = "Demo status board"
+	only := prove
+	only.Code = false
 	noPasskeys := enrol
 	noPasskeys.PasskeyOptions, noPasskeys.Asked = "", true
 	app := FactorAppPage{
@@ -45,6 +50,9 @@ func factorSamples() map[string]writer {
 	return map[string]writer{
 		"factor":                  func(w io.Writer) error { return Factor(w, prove) },
 		"factor-code":             func(w io.Writer) error { return Factor(w, code) },
+		"factor-only":             func(w io.Writer) error { return Factor(w, only) },
+		"factor-enrol-first":      func(w io.Writer) error { return FactorEnrol(w, first) },
+		"factor-enrol-for-app":    func(w io.Writer) error { return FactorEnrol(w, forApp) },
 		"factor-enrol":            func(w io.Writer) error { return FactorEnrol(w, enrol) },
 		"factor-enrol-no-passkey": func(w io.Writer) error { return FactorEnrol(w, noPasskeys) },
 		"factor-app":              func(w io.Writer) error { return FactorApp(w, app) },
@@ -53,6 +61,9 @@ func factorSamples() map[string]writer {
 				"4f7k-9m2q-x8tz-1bdh", "0a5c-ge3n-rw6y-jv4p", "8h1t-kq7z-2mxb-dn9f", "c3wy-5rpe-06av-gj8s", "zt2n-4hbk-m9qd-7x1f",
 				"9ye0-wcv5-a3rg-6pjs", "n4hk-t8zm-1bqx-2d7f", "j6sa-0yer-v5gc-3wpn", "q1bx-7dmz-9f2k-t4h8", "g5pr-e6cw-yv0a-s3jn",
 			}})
+		},
+		"factor-codes-new": func(w io.Writer) error {
+			return FactorCodes(w, FactorCodesPage{TenantName: "Acme Monitoring", NextURL: "/login/log_1", Codes: []string{"4f7k-9m2q-x8tz-1bdh"}, Replaced: true})
 		},
 		"factor-renew": func(w io.Writer) error {
 			return FactorRenew(w, FactorRenewPage{Action: "/login/log_1/enrol", State: sampleState, Left: 3, Cancel: "Keep them"})
@@ -94,6 +105,32 @@ func factorHostile(s string) map[string]writer {
 		"passkey-emergency": func(w io.Writer) error { return PasskeyEmergency(w, emergency) },
 		"passkey-open":      func(w io.Writer) error { return PasskeyOpen(w, open) },
 		"passkey-address":   func(w io.Writer) error { return PasskeyAddress(w, address) },
+	}
+}
+
+func TestPagesAboutFactorsSayWhatIsSo(t *testing.T) {
+	const others, second, old = "I cannot use any of these", "more than one proof", "had before do not work"
+	for name, c := range map[string]struct{ says, not []string }{
+		"factor":                  {[]string{others}, nil},
+		"factor-only":             {[]string{"I cannot use this"}, []string{others}},
+		"factor-enrol":            {[]string{"Add a second factor", "Acme Monitoring asks you to sign in with " + second}, nil},
+		"factor-enrol-first":      {[]string{"Add a passkey", "how you will sign in to Acme Monitoring"}, []string{"second factor", second}},
+		"factor-enrol-for-app":    {[]string{"Add a second factor", "Demo status board asks you"}, []string{"Acme Monitoring asks"}},
+		"factor-enrol-no-passkey": {[]string{"Add a factor"}, []string{second}},
+		"factor-codes":            {nil, []string{old}},
+		"factor-codes-new":        {[]string{old}, nil},
+	} {
+		said := text(parsed(t, factorSamples()[name]))
+		for _, want := range c.says {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s lacks %q: %s", name, want, said)
+			}
+		}
+		for _, word := range c.not {
+			if strings.Contains(said, word) {
+				t.Errorf("%s says %q", name, word)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/watchgate/watchgate/internal/device"
 )
 
 // How many characters a mail shows of a name, of what has to be shown whole (a DNS record), and of its subject.
@@ -31,7 +33,7 @@ func mailFields(fields map[string]string) (map[string]string, error) {
 		case "record", "domain", "issuer", "support": // by DNS, or by the deployment's configuration
 			clean[name] = visible(value, maxMailRecord)
 		case "device":
-			clean[name] = unlinked(visible(value, maxDetail))
+			clean[name] = deviceWords(value)
 		default:
 			clean[name] = unlinked(visible(value, maxMailName))
 		}
@@ -66,13 +68,21 @@ func momentWords(s string) string {
 	return unlinked(visible(s, maxMailName))
 }
 
+// deviceWords is what a user agent is, as people know it; "" for none.
+func deviceWords(userAgent string) string {
+	if userAgent == "" {
+		return ""
+	}
+	return device.Name(userAgent)
+}
+
 // byWords says who did it.
 func byWords(s string) string {
 	switch s {
 	case "", "person", "self", "user":
 		return "you, or somebody in your session"
 	case "admin":
-		return "an administrator of your organization"
+		return "an administrator"
 	case "operator":
 		return "the people who run this service"
 	case "provider", "upstream":

@@ -34,7 +34,7 @@ func sampleMails() map[string]map[string]string {
 		"factor_added":    with(from, "factor", "Alice’s phone"),
 		"factor_removed":  with(from, "factor", "Alice’s phone"),
 		"recovery_used":   with(from, "left", "7"),
-		"new_recovery":    from,
+		"new_recovery":    with(from, "replaced", "yes"),
 		"sessions_ended":  {"by": "admin"},
 		"break_glass":     with(from, "person", "alice@acme.test", "until", "2026-11-22T14:30:00Z"),
 		"secret_expires":  {"connection": "Acme Okta", "expires": "2026-12-06 00:00 UTC", "link": "https://auth.example.com/account"},
@@ -45,6 +45,8 @@ func sampleMails() map[string]map[string]string {
 
 		"factor_removed all":     {"factor": "all", "by": "admin"},
 		"recovery_used last":     {"left": "0"},
+		"new_recovery first":     from,
+		"sessions_ended others":  with(from, "by", "user", "others", "yes"),
 		"break_glass opened":     {"person": "", "until": "2026-11-22 14:30 UTC"},
 		"secret_expires no link": {"connection": "Acme Okta", "expires": "2026-12-06 00:00 UTC", "link": ""},
 		"key_leaked quarantined": {"key": "nightly checks", "done": "quarantined"},

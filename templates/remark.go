@@ -26,6 +26,14 @@ func (v errorView) Whom() string {
 	return contact
 }
 
+// Advice is what to do. That an administrator can be asked goes without saying where it is said who can.
+func (v errorView) Advice() string {
+	if v.Todo == askAdmin && v.Whom() != "" {
+		return ""
+	}
+	return v.Todo
+}
+
 // SSOThrough is the reason for which somebody may not use this way to sign in: their organization wants them at the connection
 // of that name.
 func SSOThrough(connection string) string {

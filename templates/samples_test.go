@@ -95,7 +95,7 @@ func samples() map[string]writer {
 		"error-with-link": func(w io.Writer) error { return Error(w, expired) },
 		"error-suspended": func(w io.Writer) error { return Error(w, suspended) },
 		"signed-in": func(w io.Writer) error {
-			return SignedIn(w, SignedInPage{SignOutURL: "/oauth2/logout", SignInURL: "/login?prompt=login", Sessions: []SessionItem{
+			return SignedIn(w, SignedInPage{AccountURL: "/account", SignOutURL: "/oauth2/logout", SignInURL: "/login?another=1", Sessions: []SessionItem{
 				{TenantName: "Acme Monitoring", User: "alice@acme.test"}, {TenantName: "Globex Corporation", User: "alice@globex.test"},
 			}})
 		},

@@ -6,6 +6,7 @@ import "io"
 // signed in.
 type SignedInPage struct {
 	Sessions   []SessionItem // at least one; without any, the sign-in itself is the page to show
+	AccountURL string        // the person's own pages; empty hides the link
 	SignOutURL string        // where signing out is asked for: a path on this origin
 	SignInURL  string        // where one more organization can be signed in to; empty hides the link
 }

@@ -53,7 +53,7 @@ func trialHostile(s string) map[string]writer {
 func TestRefusalSaysWhyAndWhomToAsk(t *testing.T) {
 	for name, c := range map[string]struct{ says, not []string }{
 		"error-no-role": {[]string{"Whom to ask: it@acme.test, or the help desk in room 12", "no_role"}, []string{"Reason given"}},
-		"error-contact": {[]string{"Reason given: The invoice of March is unpaid.", "Whom to ask: billing@watch.example"}, nil},
+		"error-contact": {[]string{"Reason given: The invoice of March is unpaid.", "Whom to ask: billing@watch.example"}, []string{"Ask an administrator"}},
 		"error-sso":     {[]string{"Reason given: People with an address like yours sign in through “Acme (Okta)”"}, []string{"Whom to ask"}},
 	} {
 		said := text(parsed(t, samples()[name]))

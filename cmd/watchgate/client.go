@@ -13,6 +13,7 @@ import (
 type clientCmd struct {
 	List         clientList   `cmd:"" help:"List the clients."`
 	Create       clientCreate `cmd:"" help:"Register a client; its secret is shown once."`
+	Set          clientSet    `cmd:"" help:"Change a client's name, its redirect URIs, or where it is told of sign-outs."`
 	Disable      clientSwitch `cmd:"" help:"Stop a client: every token it holds is dead at once."`
 	Enable       clientSwitch `cmd:"" help:"Enable a disabled client again."`
 	RotateSecret clientRotate `cmd:"" help:"Give a client a new secret; the old one works a while longer."`
@@ -75,6 +76,30 @@ func grantTypes(named []string) []string {
 		}
 	}
 	return out
+}
+
+type clientSet struct {
+	target      `json:"-"`
+	ID          string   `arg:"" help:"The client_id."`
+	Name        *string  `help:"What people read when they consent." placeholder:"NAME"`
+	Redirect    []string `help:"A redirect URI, exactly as the app sends it, instead of those that there are; repeat the flag for more. An empty word: none." sep:"none" placeholder:"URI"`
+	PostLogout  []string `name:"post-logout-redirect" help:"Where people may be sent after they signed out, exactly as the app sends it, instead of what there is; repeat the flag for more. An empty word: nowhere." sep:"none" placeholder:"URI"`
+	Backchannel *string  `name:"backchannel-logout-uri" help:"Where the app is told that a session ended; an empty word: it is not told." placeholder:"URI"`
+}
+
+func (c *clientSet) do(ctx context.Context, ops operators) (report, error) {
+	to, err := ops.directory.ChangeClient(ctx, storage.ClientID(c.ID), directory.ClientChange{
+		Name: c.Name, RedirectURIs: withoutEmpty(c.Redirect), PostLogoutRedirectURIs: withoutEmpty(c.PostLogout), BackchannelLogoutURI: c.Backchannel,
+	})
+	return report{
+		Tall: true, Columns: []string{"id", "name", "redirect URIs", "after a sign-out", "logout tokens go to"},
+		Rows: [][]string{{string(to.ID), to.Name, strings.Join(to.RedirectURIs, " "), strings.Join(to.PostLogoutRedirectURIs, " "), to.BackchannelLogoutURI}},
+	}, err
+}
+
+// withoutEmpty is a list without its empty words; nil stays nil.
+func withoutEmpty(list []string) []string {
+	return slices.DeleteFunc(list, func(word string) bool { return word == "" })
 }
 
 type clientSwitch struct {

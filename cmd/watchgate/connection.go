@@ -13,7 +13,7 @@ import (
 )
 
 type connectionCmd struct {
-	List          connectionList    `cmd:"" help:"List a tenant's identity providers."`
+	List          connectionList    `cmd:"" help:"List a tenant's identity providers; 'connection show' says the rest of one."`
 	Show          connectionShow    `cmd:"" help:"Show one, with what its claims mean here."`
 	Presets       connectionPresets `cmd:"" help:"What to click at Okta, Entra ID, Auth0, Google or another provider, and what to paste there."`
 	Create        connectionCreate  `cmd:"" help:"Connect an identity provider to a tenant."`
@@ -33,10 +33,10 @@ type connectionList struct {
 
 func (c *connectionList) do(ctx context.Context, ops operators) (report, error) {
 	all, err := ops.directory.Connections(ctx, c.Tenant)
-	r := report{Columns: []string{"id", "name", "kind", "preset", "issuer", "client_id", "secret ends", "state"}}
+	r := report{Columns: []string{"id", "name", "kind", "preset", "secret ends", "state"}}
 	for _, con := range all {
 		r.Rows = append(r.Rows, []string{
-			string(con.ID), con.Name, string(con.Kind), presetOf(con), con.Issuer, con.ClientID, date(con.SecretExpiresAt), state(con.DisabledAt, "disabled"),
+			string(con.ID), con.Name, string(con.Kind), presetOf(con), date(con.SecretExpiresAt), state(con.DisabledAt, "disabled"),
 		})
 	}
 	return r, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/watchgate/watchgate/audit"
 	"github.com/watchgate/watchgate/idp/devidp"
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/internal/token"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -177,7 +178,7 @@ func (m demo) providerClients(ctx context.Context) ([]devidp.Client, error) {
 		}
 		c := devidp.Client{ID: "watchgate-" + t.slug, Secret: demoProviderSecret}
 		for _, con := range cons {
-			c.RedirectURIs = append(c.RedirectURIs, m.urls.issuer+"/login/callback/"+string(con.ID))
+			c.RedirectURIs = append(c.RedirectURIs, provider.Addresses{Issuer: m.urls.issuer, Connection: con.ID}.RedirectURI())
 		}
 		out = append(out, c)
 	}

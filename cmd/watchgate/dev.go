@@ -19,6 +19,7 @@ type devCmd struct {
 	DataDir  string `help:"Where the database and the secret are kept; ./data when absent." default:"./data" type:"path" placeholder:"DIR"`
 	PortBase int    `help:"The first port: server N, demo identity provider N+1, demo API N+2, operator N+10; 8080 when absent." default:"8080" placeholder:"N"`
 	Product  string `help:"Which product it is: one of ${products}, or a catalogue file; uptimepulse when absent." default:"uptimepulse" placeholder:"NAME|FILE"`
+	Passkeys bool   `help:"Call the server http://localhost:N: browsers have passkeys for names only. Give it a --data-dir of its own."`
 	LogFile  string `help:"Write the log here; 'watchgate.log' in the data folder when absent." type:"path" placeholder:"FILE"`
 }
 
@@ -27,7 +28,11 @@ type devURLs struct{ issuer, idp, api, operator string }
 
 func (c *devCmd) urls() devURLs {
 	at := func(offset int) string { return fmt.Sprintf("http://127.0.0.1:%d", c.PortBase+offset) }
-	return devURLs{issuer: at(0), idp: at(1), api: at(2), operator: at(10)}
+	urls := devURLs{issuer: at(0), idp: at(1), api: at(2), operator: at(10)}
+	if c.Passkeys {
+		urls.issuer = fmt.Sprintf("http://localhost:%d", c.PortBase)
+	}
+	return urls
 }
 
 // Run starts everything on this machine until the program is told to stop. What

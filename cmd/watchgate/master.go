@@ -19,15 +19,15 @@ func (d *deployment) ready(ctx context.Context) error {
 	return nil
 }
 
-// reseal moves the connections' client secrets to the newest master secret while
-// there is an older one. The signing keys do the same whenever they tick.
+// reseal moves the connections' client secrets and the seeds of authenticator apps to the
+// newest master secret while there is an older one. The signing keys do the same whenever they tick.
 func (d *deployment) reseal(ctx context.Context) error {
 	if !d.sealer.Changing() {
 		return nil
 	}
 	n, err := d.dir.Reseal(ctx)
 	if err == nil {
-		d.log.InfoContext(ctx, "all client secrets of connections are sealed under the first line of secret_file", "sealed_now", n)
+		d.log.InfoContext(ctx, "all client secrets of connections and seeds of authenticator apps are sealed under the first line of secret_file", "sealed_now", n)
 	}
 	return err
 }

@@ -77,6 +77,7 @@ var operations = map[string]func() operation{
 	"tenant policy":                 func() operation { return &tenantPolicy{} },
 	"client list":                   func() operation { return &clientList{} },
 	"client create":                 func() operation { return &clientCreate{} },
+	"client set":                    func() operation { return &clientSet{} },
 	"client disable":                func() operation { return &clientSwitch{} },
 	"client enable":                 func() operation { return &clientSwitch{on: true} },
 	"client rotate-secret":          func() operation { return &clientRotate{} },

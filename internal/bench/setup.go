@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/watchgate/watchgate/idp/devidp"
+	"github.com/watchgate/watchgate/idp/provider"
 	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/process"
+	"github.com/watchgate/watchgate/storage"
 )
 
 // redirectURI is the app's. Nobody listens there: the walk ends before it.
@@ -172,7 +174,7 @@ func (s *site) connect(ctx context.Context) error {
 	s.connection = con["id"]
 	h, err := devidp.New(devidp.Config{Issuer: issuer, Now: time.Now, Clients: []devidp.Client{{
 		ID: "watchgate-acme", Secret: "bench-upstream",
-		RedirectURIs: []string{s.deployment.Issuer + "/login/callback/" + con["id"]},
+		RedirectURIs: []string{provider.Addresses{Issuer: s.deployment.Issuer, Connection: storage.ConnectionID(con["id"])}.RedirectURI()},
 	}}})
 	if err != nil {
 		return err
