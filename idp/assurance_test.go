@@ -19,7 +19,7 @@ func (h *house) policy(slug string, f func(*storage.TenantPolicy)) {
 	t, err := h.store.TenantBySlug(h.t.Context(), slug)
 	h.must(err)
 	f(&t.Policy)
-	h.must(h.store.UpdateTenant(h.t.Context(), t, audit.TenantUpdated(h.t.Context(), h.clock.now(), t)))
+	h.must(h.store.UpdateTenant(h.t.Context(), t, audit.TenantUpdated(h.t.Context(), h.clock.Now(), t)))
 }
 
 // proves says what of acme's provider proves a second factor.
@@ -34,8 +34,8 @@ func (b *browser) raise(slug string, l storage.Level) {
 	was, handle := b.session(slug), strings.Repeat("A", 42)+string('A'+byte(len(b.h.events(slug))%26))
 	hash := sha256.Sum256([]byte(handle))
 	b.h.must(b.h.store.Tenant(was.Tenant.ID).RaiseSession(b.h.t.Context(), was.ID, storage.RaiseSession{
-		Was: was.Handle, Handle: hash[:], Level: l, MFAAt: b.h.clock.now(), AMR: append(was.AMR, "otp"),
-	}, audit.FactorProved(b.h.t.Context(), b.h.clock.now(), was.Session, "totp")))
+		Was: was.Handle, Handle: hash[:], Level: l, MFAAt: b.h.clock.Now(), AMR: append(was.AMR, "otp"),
+	}, audit.FactorProved(b.h.t.Context(), b.h.clock.Now(), was.Session, "totp")))
 	b.setCookie(b.h.sessionCookie(slug), handle)
 }
 
@@ -88,7 +88,7 @@ func TestAttackRow105SecondFactorThatNobodyProved(t *testing.T) {
 			set(h)
 			b := h.browser()
 			b.arriving("alice@acme.test")
-			if s := b.session("acme"); s.Level != storage.LevelNone || !s.Pending || s.Usable(h.clock.now()) {
+			if s := b.session("acme"); s.Level != storage.LevelNone || !s.Pending || s.Usable(h.clock.Now()) {
 				t.Errorf("level %q, pending %v", s.Level, s.Pending)
 			}
 			if len(h.engine.approved) != 0 || b.signedIn() {
@@ -127,10 +127,10 @@ func TestLocalFactorOutlivesAnotherSignInOfTheSamePerson(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		b := h.browser()
 		b.signIn("alice@acme.test")
-		h.clock.forward(10 * time.Minute)
+		h.clock.Forward(10 * time.Minute)
 		b.raise("acme", storage.LevelPHR)
-		proved := h.clock.now()
-		h.clock.forward(10 * time.Minute)
+		proved := h.clock.Now()
+		h.clock.Forward(10 * time.Minute)
 		b.again()
 		s := b.session("acme")
 		if s.Level != storage.LevelPHR || !s.MFAAt.Equal(proved) || !slices.Contains(s.AMR, "otp") {
@@ -142,8 +142,8 @@ func TestLocalFactorOutlivesAnotherSignInOfTheSamePerson(t *testing.T) {
 func TestAttackSecondFactorOfSomebodyElsesSession(t *testing.T) {
 	for name, set := range map[string]func(h *house){
 		"another person": func(h *house) { h.says("acme", "sub", "bob-sub") },
-		"after silence":  func(h *house) { h.clock.forward(2 * time.Hour) },
-		"after a day":    func(h *house) { h.clock.forward(25 * time.Hour) },
+		"after silence":  func(h *house) { h.clock.Forward(2 * time.Hour) },
+		"after a day":    func(h *house) { h.clock.Forward(25 * time.Hour) },
 	} {
 		h := newHouse(t)
 		b := h.browser()

@@ -17,7 +17,7 @@ func TestAttackProviderSaysTheNameOfALevel(t *testing.T) {
 		f.policy("acme", func(p *storage.TenantPolicy) { p.CredentialsWithoutMFA = true })
 		f.request.EssentialACR = []string{"phr", "mfa"}
 		for _, acr := range []string{"phr", "mfa"} {
-			f.op["acme"].Claims = func(c map[string]any) { c["acr"] = acr; c["auth_time"] = f.clock.now().Unix() }
+			f.op["acme"].Claims = func(c map[string]any) { c["acr"] = acr; c["auth_time"] = f.clock.Now().Unix() }
 			b := f.browser()
 			b.toFactor().says("Confirm it is you")
 			if s := b.session("acme"); s.ACR != "" || s.ContextFor([]string{acr}) != "" {
@@ -115,11 +115,11 @@ func TestAttackFactorOfLongAgo(t *testing.T) {
 		b := f.browser()
 		b.follow(b.choose(b.toFactor(), "code", "code", f.code(secret)))
 		for hour := 0; !b.session("acme").Pending; hour++ {
-			f.clock.forward(59 * time.Minute)
+			f.clock.Forward(59 * time.Minute)
 			f.request.Prompt = []string{"login"}
 			b.follow(b.get(f.provider(b.follow(b.get(b.open())).location())))
 			s := b.session("acme")
-			if age := f.clock.now().Sub(s.MFAAt); !s.Pending && age > 24*time.Hour {
+			if age := f.clock.Now().Sub(s.MFAAt); !s.Pending && age > 24*time.Hour {
 				t.Fatalf("after %d hours the factor is %v old, and good", hour, age)
 			} else if s.Pending && hour < 20 {
 				t.Fatalf("the factor is worth nothing after %d hours", hour)
@@ -135,7 +135,7 @@ func TestAddressThatIsNoneStopsNothing(t *testing.T) {
 		u := f.invite("acme", "boss@acme.test", storage.RoleOwner)
 		f.invite("acme", `ACME\carl`, storage.RoleOwner)
 		d := f.enrol("acme", u)
-		f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.now().Add(time.Hour) })
+		f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.Now().Add(time.Hour) })
 		b := f.browser()
 		page := b.follow(b.get("/login/break-glass"))
 		if p := b.choose(page, "passkey", "response", d.get(t, page.options())); p.Code != http.StatusSeeOther {

@@ -209,7 +209,7 @@ func TestAttackRow45AuthenticationIsNotAsNewAsAsked(t *testing.T) {
 		"max_age=60":   func(r *storage.AuthorizeRequest) { r.MaxAge = &minute },
 	} {
 		for lie, bend := range map[string]func(h *house, c map[string]any){
-			"old":     func(h *house, c map[string]any) { c["auth_time"] = h.clock.now().Add(-3 * time.Minute).Unix() },
+			"old":     func(h *house, c map[string]any) { c["auth_time"] = h.clock.Now().Add(-3 * time.Minute).Unix() },
 			"missing": func(_ *house, c map[string]any) { delete(c, "auth_time") },
 		} {
 			t.Run(name+" "+lie, func(t *testing.T) {
@@ -300,11 +300,11 @@ func TestTransactionIsOverAfterTenMinutes(t *testing.T) {
 	b := h.browser()
 	login := b.open()
 	consent := b.signIn("alice@acme.test")
-	h.clock.forward(10*time.Minute - time.Second)
+	h.clock.Forward(10*time.Minute - time.Second)
 	if p := b.get(login); p.Code != http.StatusSeeOther && p.Code != http.StatusBadRequest {
 		t.Errorf("status %d a second before the end", p.Code)
 	}
-	h.clock.forward(time.Second)
+	h.clock.Forward(time.Second)
 	b.submit(consent, "decision", "allow").wants(http.StatusBadRequest, "session_expired")
 	b.get("/login/log_unknown").wants(http.StatusBadRequest, "session_expired")
 	b.get("/login/"+strings.Repeat("x", 3000)).wants(http.StatusBadRequest, "session_expired")

@@ -87,7 +87,7 @@ func (h *house) in(sid string) *browser {
 // elsewhere is a session of the browser's person through another connection.
 func (h *house) elsewhere(b *browser) storage.SessionID {
 	h.t.Helper()
-	ctx, now, of := h.t.Context(), h.clock.now(), b.session("acme")
+	ctx, now, of := h.t.Context(), h.clock.Now(), b.session("acme")
 	tenant := h.store.Tenant(of.Tenant.ID)
 	con, err := tenant.Connection(ctx, "con_acme")
 	h.must(err)
@@ -106,7 +106,7 @@ func (h *house) live(slug string, id storage.SessionID) bool {
 	h.t.Helper()
 	s, err := h.store.Tenant(h.tenants[slug]).Session(h.t.Context(), id)
 	h.must(err)
-	return !s.Expired(h.clock.now())
+	return !s.Expired(h.clock.Now())
 }
 
 func TestProviderSignsSomebodyOut(t *testing.T) {
@@ -161,7 +161,7 @@ func TestProviderSignsSomebodyOutAndAppsAreToldInTurn(t *testing.T) {
 	s := b.session("acme")
 	online, offline := h.tokens(s, "app", false), h.tokens(s, "cli", true)
 	h.logoutToken(h.op["acme"].Logout(map[string]any{"sub": "alice-sub"}, nil)).taken()
-	due, err := h.store.DueLogouts(t.Context(), h.clock.now(), 10)
+	due, err := h.store.DueLogouts(t.Context(), h.clock.Now(), 10)
 	h.must(err)
 	if len(due) != 1 || due[0].Client != "app" || due[0].Session != s.ID || woken != 1 {
 		t.Errorf("to tell %+v, woken %d times", due, woken)
@@ -298,7 +298,7 @@ func TestAttackLogoutTokenOfAProviderThatTwoTenantsShare(t *testing.T) {
 	theirs := h.browser()
 	theirs.signIn("alice@globex.test")
 	h.logoutToken(h.op["acme"].Logout(map[string]any{"sub": "alice-sub"}, nil)).taken()
-	if b.signedIn() || !theirs.session("globex").Usable(h.clock.now()) {
+	if b.signedIn() || !theirs.session("globex").Usable(h.clock.Now()) {
 		t.Error("the other tenant's session ended, or this one's did not")
 	}
 }
@@ -345,7 +345,7 @@ func TestProviderWhoseKeysCannotBeHad(t *testing.T) {
 	tok := op.Logout(alice(), nil)
 	h.logoutToken(tok).refused(http.StatusServiceUnavailable)
 	op.Intercept = nil
-	h.clock.forward(time.Minute)
+	h.clock.Forward(time.Minute)
 	h.logoutToken(tok).taken()
 	if b.signedIn() {
 		t.Error("the token was used up in vain")
@@ -491,7 +491,7 @@ func TestOktaRevokesSomebodyUnknown(t *testing.T) {
 func TestAttackRevocationByTheAddressOfAPersonOfAnotherConnection(t *testing.T) {
 	h := newHouse(t)
 	h.okta()
-	ctx, now, tenant := t.Context(), h.clock.now(), h.store.Tenant(h.tenants["acme"])
+	ctx, now, tenant := t.Context(), h.clock.Now(), h.store.Tenant(h.tenants["acme"])
 	con, err := tenant.Connection(ctx, "con_acme")
 	h.must(err)
 	con.ID, con.Version = "con_second", 1
@@ -525,7 +525,7 @@ func TestAttackRevocationThatOktaNeverSent(t *testing.T) {
 		},
 		"expired": func(h *house) string {
 			tok := h.bearer("1")
-			h.clock.forward(7 * time.Minute)
+			h.clock.Forward(7 * time.Minute)
 			return tok
 		},
 		"used before": func(h *house) string {

@@ -48,7 +48,7 @@ func TestSignInsUnderWayPerBrowserAreLimited(t *testing.T) {
 	b := h.browser()
 	var all []string
 	for range 11 {
-		h.clock.forward(time.Second)
+		h.clock.Forward(time.Second)
 		all = append(all, b.open())
 	}
 	if n := len(b.cookies()); n != 8 {

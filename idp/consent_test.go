@@ -15,7 +15,7 @@ func (h *house) changeApp(f func(*storage.Client)) {
 	c, err := h.store.Client(h.t.Context(), "app")
 	h.must(err)
 	f(&c)
-	h.must(h.store.UpdateClient(h.t.Context(), c, audit.ClientUpdated(h.t.Context(), h.clock.now(), c)))
+	h.must(h.store.UpdateClient(h.t.Context(), c, audit.ClientUpdated(h.t.Context(), h.clock.Now(), c)))
 }
 
 func TestAttackAppChangesWhileThePersonReads(t *testing.T) {

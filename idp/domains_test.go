@@ -13,7 +13,7 @@ import (
 func twoWays(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t)
-	op := optest.New(t, h.clock.now)
+	op := optest.New(t, h.clock.Now)
 	op.Person = map[string]any{"sub": "mallory-sub", "email": "mallory@contractors.test", "email_verified": true, "name": "Mallory"}
 	h.addConnection("acme", "contractors", "contractors.test", op)
 	return h
@@ -22,7 +22,7 @@ func twoWays(t *testing.T) *house {
 // requireSSO lets people of acme.test in through con_acme alone.
 func (h *house) requireSSO() {
 	h.t.Helper()
-	h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: "con_acme", VerifiedAt: h.clock.now(), SSORequired: true})
+	h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: "con_acme", VerifiedAt: h.clock.Now(), SSORequired: true})
 }
 
 func TestAttackAddressOfAnEnforcedDomainThroughAnotherConnection(t *testing.T) {
@@ -54,7 +54,7 @@ func TestDomainThatIsNotEnforcedOrNotThisTenantsIsFree(t *testing.T) {
 	for name, set := range map[string]func(h *house){
 		"not enforced": func(*house) {},
 		"another tenant's": func(h *house) {
-			h.putDomain("globex", storage.Domain{Name: "globex.test", Connection: "con_globex", VerifiedAt: h.clock.now(), SSORequired: true})
+			h.putDomain("globex", storage.Domain{Name: "globex.test", Connection: "con_globex", VerifiedAt: h.clock.Now(), SSORequired: true})
 			h.says("contractors", "email", "ceo@globex.test")
 		},
 		"only claimed": func(h *house) {

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -104,11 +107,37 @@ func TestAttackBruteForceThroughThePages(t *testing.T) {
 		// Another browser, another transaction: it is the person who waits.
 		other := f.browser()
 		other.follow(other.choose(other.toFactor(), "code", "code", f.code(secret))).says("There were too many tries")
-		f.clock.forward(30 * time.Second)
+		f.clock.Forward(30 * time.Second)
 		b.follow(b.choose(page, "code", "code", f.code(secret))).says("wants access to")
 		if !slices.Contains(f.events("acme"), "factor.refused too_many_tries") {
 			t.Errorf("trail %v", f.events("acme"))
 		}
+	})
+}
+
+// TestAttackPatientGuessingThroughThePages: time does not help any more, and the page
+// does not say that it would; a passkey does.
+func TestAttackPatientGuessingThroughThePages(t *testing.T) {
+	onBothWithFactors(t, func(t *testing.T, f *factory) {
+		alice := f.alice()
+		secret, d := f.app("acme", alice), f.enrol("acme", alice)
+		f.requires(storage.LevelMFA)
+		for range storage.MaxTries {
+			_, err := f.store.Tenant(f.tenants["acme"]).TakeTry(t.Context(), alice.ID, idp.FactorTries, 0, f.clock.Now())
+			f.must(err)
+		}
+		f.clock.Forward(idp.FactorPause)
+		b := f.browser()
+		page := b.toFactor()
+		for range 3 {
+			page = b.follow(b.choose(page, "code", "code", f.code(secret)))
+			page.says("Too many codes were wrong. Use a passkey, or ask an administrator to reset your second factors.")
+		}
+		recorded := slices.DeleteFunc(f.events("acme"), func(ev string) bool { return !strings.HasPrefix(ev, "factor.refused") })
+		if diff := cmp.Diff([]string{"factor.refused locked"}, recorded); diff != "" {
+			t.Errorf("in one minute the trail has %s", diff)
+		}
+		b.follow(b.choose(page, "passkey", "response", d.get(t, page.options()))).says("wants access to")
 	})
 }
 
@@ -173,7 +202,7 @@ func TestAttackEnrolmentWithoutFreshAuthentication(t *testing.T) {
 		alice := f.alice()
 		b := f.browser()
 		b.signIn("alice@acme.test")
-		f.clock.forward(30 * time.Minute)
+		f.clock.Forward(30 * time.Minute)
 		for _, purpose := range []storage.LoginPurpose{storage.PurposeEnrolPasskey, storage.PurposeEnrolTOTP, storage.PurposeRecoveryCodes} {
 			f.purpose = purpose
 			p := b.follow(b.get("/stepup"))
@@ -184,7 +213,7 @@ func TestAttackEnrolmentWithoutFreshAuthentication(t *testing.T) {
 				t.Errorf("%s: asked %v", purpose, asked)
 			}
 		}
-		f.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = f.clock.now().Add(-20 * time.Minute).Unix() }
+		f.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = f.clock.Now().Add(-20 * time.Minute).Unix() }
 		b.get(f.provider(b.follow(b.get("/stepup")).location())).wants(http.StatusBadRequest, "upstream_stale")
 		if w := f.ways("acme", alice); !w.None() {
 			t.Errorf("%+v", w)
@@ -219,7 +248,7 @@ func TestAttackEnrolmentOnTheWayInAnOldSession(t *testing.T) {
 		f.alice()
 		b := f.browser()
 		b.signIn("alice@acme.test")
-		f.clock.forward(30 * time.Minute)
+		f.clock.Forward(30 * time.Minute)
 		f.request.ACRValues = []string{"mfa"}
 		p := b.follow(b.get(b.open()))
 		if asked := f.asked(p); asked.Get("prompt") != "login" || !asked.Has("max_age") {
@@ -293,8 +322,8 @@ func TestAttackOldPasskeyMadeFreshByACode(t *testing.T) {
 		f.need = storage.Need{Level: storage.LevelPHR}
 		page := b.follow(b.get("/stepup"))
 		b.choose(page, "passkey", "response", d.get(t, page.options())).location()
-		f.clock.forward(30 * time.Minute)
-		f.need = storage.Need{Level: storage.LevelPHR, Since: f.clock.now()}
+		f.clock.Forward(30 * time.Minute)
+		f.need = storage.Need{Level: storage.LevelPHR, Since: f.clock.Now()}
 		b.follow(b.choose(b.follow(b.get("/stepup")), "code", "code", f.code(secret)))
 		if s := b.session("acme"); f.need.Met(s.Session) || s.Level != storage.LevelPHR {
 			t.Errorf("level %q at %v", s.Level, s.MFAAt)

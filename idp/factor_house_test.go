@@ -31,9 +31,9 @@ func (h *house) withFactors() *factory {
 func (h *house) withFactorsAt(base string) *factory {
 	h.t.Helper()
 	f := &factory{house: h, mails: mail.NewMailbox(1000)}
-	f.box = mail.New(mail.Config{Store: h.store, Sealer: h.sealer, Sender: f.mails, Now: h.clock.now, Issuer: base})
+	f.box = mail.New(mail.Config{Store: h.store, Sealer: h.sealer, Sender: f.mails, Now: h.clock.Now, Issuer: base})
 	var err error
-	f.factors, err = mfa.New(mfa.Config{Base: base, Name: "Watchgate", Store: h.store, Sealer: h.sealer, Notifier: f.box, Now: h.clock.now})
+	f.factors, err = mfa.New(mfa.Config{Base: base, Name: "Watchgate", Store: h.store, Sealer: h.sealer, Notifier: f.box, Now: h.clock.Now})
 	h.must(err)
 	h.configure = func(cfg *idp.Config) {
 		cfg.Prover, cfg.Enroller, cfg.Post = f.factors, f.factors, f.box
@@ -123,13 +123,13 @@ func (f *factory) app(slug string, u storage.User) string {
 	secret := strings.ReplaceAll(seed.Secret, " ", "")
 	_, err = f.factors.AddTOTP(f.t.Context(), f.tenants[slug], u, kept, f.code(secret), "")
 	f.must(err)
-	f.clock.forward(time.Minute)
+	f.clock.Forward(time.Minute)
 	return secret
 }
 
 func (f *factory) code(secret string) string {
 	f.t.Helper()
-	code, err := totp.GenerateCodeCustom(secret, f.clock.now(), totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	code, err := totp.GenerateCodeCustom(secret, f.clock.Now(), totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 	f.must(err)
 	return code
 }
@@ -257,7 +257,7 @@ func (f *factory) linkTo(to string) string {
 	f.t.Helper()
 	var path string
 	for _, e := range f.delivered(to) {
-		if link := linkText.FindString(e.Text); link != "" && (path == "" || e.Date.Compare(f.clock.now()) <= 0) {
+		if link := linkText.FindString(e.Text); link != "" && (path == "" || e.Date.Compare(f.clock.Now()) <= 0) {
 			path = strings.TrimPrefix(link, base)
 			break
 		}
@@ -280,12 +280,12 @@ func kinds(mails []mail.Envelope) []string {
 func (f *factory) disable(slug, email string) {
 	f.t.Helper()
 	u := f.person(slug, email)
-	u.DisabledAt = f.clock.now()
-	f.must(f.store.Tenant(f.tenants[slug]).UpdateUser(f.t.Context(), u, audit.UserDisabled(f.t.Context(), f.clock.now(), u)))
+	u.DisabledAt = f.clock.Now()
+	f.must(f.store.Tenant(f.tenants[slug]).UpdateUser(f.t.Context(), u, audit.UserDisabled(f.t.Context(), f.clock.Now(), u)))
 }
 
 func userUpdated(f *factory, u storage.User) storage.Event {
-	return audit.UserUpdated(f.t.Context(), f.clock.now(), u)
+	return audit.UserUpdated(f.t.Context(), f.clock.Now(), u)
 }
 
 // holding is a store whose accounts nobody finds until the gate opens.

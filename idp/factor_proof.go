@@ -77,6 +77,9 @@ func (s *Server) proof(ctx context.Context, p proving, c challenge, fields web.F
 func (s *Server) notProved(w http.ResponseWriter, r *http.Request, p proving, cause error) error {
 	c := p.challenge
 	switch {
+	case errors.Is(cause, ErrLocked):
+		c.Problem = templates.FactorLocked
+		cause = s.factorRefused(r.Context(), p.tenant.ID, p.user.ID, "locked")
 	case errors.Is(cause, ErrTooManyTries):
 		c.Problem = templates.FactorTooMany
 		cause = s.factorRefused(r.Context(), p.tenant.ID, p.user.ID, "too_many_tries")
@@ -95,7 +98,7 @@ func (s *Server) notProved(w http.ResponseWriter, r *http.Request, p proving, ca
 // factorRefused records a proof that was none. Of those that nobody looked at, one a
 // minute.
 func (s *Server) factorRefused(ctx context.Context, t storage.TenantID, u storage.UserID, reason string) error {
-	if reason == "too_many_tries" && !s.strays.Allow(ctx, s.now(), string(t), reason) {
+	if reason != "wrong" && !s.strays.Allow(ctx, s.now(), string(t), reason) {
 		return nil
 	}
 	return s.cfg.Store.Tenant(t).AppendEvent(ctx, audit.FactorRefused(ctx, s.now(), u, reason))

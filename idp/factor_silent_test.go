@@ -46,7 +46,7 @@ func TestFirstFactorForAnOwnPageWhereTheProviderNeverSaysWhen(t *testing.T) {
 		f.silent()
 		b, d := f.browser(), newDevice()
 		b.signIn("alice@acme.test")
-		f.clock.forward(30 * time.Minute)
+		f.clock.Forward(30 * time.Minute)
 		f.purpose = storage.PurposeEnrolPasskey
 		page := b.back(f, b.follow(b.get("/stepup")))
 		_, next := b.choose(page, "passkey", "response", d.create(t, page.options())).codes()
@@ -67,7 +67,7 @@ func TestAttackFirstFactorByASessionThatWasThere(t *testing.T) {
 		f.silent()
 		b := f.browser()
 		b.signIn("alice@acme.test")
-		f.clock.forward(30 * time.Minute)
+		f.clock.Forward(30 * time.Minute)
 		f.request.ACRValues = []string{"mfa"}
 		login := b.get(b.open()).location() // the session answers, but for the factor
 		out := b.follow(b.get(login))
@@ -97,7 +97,7 @@ func TestAttackNoProofOfANewAuthenticationForAFirstFactor(t *testing.T) {
 		f.saysAuthTime()
 		b, age := f.browser(), int64(3600)
 		b.signIn("alice@acme.test")
-		f.clock.forward(30 * time.Minute)
+		f.clock.Forward(30 * time.Minute)
 		f.silent()
 		f.request.ACRValues, f.request.MaxAge = []string{"mfa"}, &age
 		b.get(f.provider(b.follow(b.get(b.open())).location())).wants(http.StatusBadRequest, "upstream_stale")

@@ -25,7 +25,7 @@ func TestPolicyAsksForAFactorAfterTheProvider(t *testing.T) {
 		}
 		b.follow(b.choose(page, "code", "code", f.code(secret))).says("wants access to")
 		after := b.session("acme")
-		if after.ID != before.ID || after.Pending || after.Level != storage.LevelMFA || !after.MFAAt.Equal(f.clock.now()) {
+		if after.ID != before.ID || after.Pending || after.Level != storage.LevelMFA || !after.MFAAt.Equal(f.clock.Now()) {
 			t.Errorf("pending %v, level %q at %v", after.Pending, after.Level, after.MFAAt)
 		}
 		if !slices.Contains(after.AMR, "otp") || !slices.Contains(after.AMR, "mfa") {
@@ -200,7 +200,7 @@ func TestCredentialScopeNeedsARecentFactor(t *testing.T) {
 		b := f.browser()
 		b.follow(b.choose(b.toFactor(), "code", "code", f.code(secret))).says("wants access to")
 		b.get(b.open()).location()
-		f.clock.forward(12 * time.Minute)
+		f.clock.Forward(12 * time.Minute)
 		b.follow(b.get(b.open())).says("Confirm it is you")
 	})
 }
@@ -265,7 +265,7 @@ func TestStepUpComesBackToThePage(t *testing.T) {
 		secret := f.app("acme", f.alice())
 		b := f.browser()
 		b.signIn("alice@acme.test")
-		f.need = storage.Need{Level: storage.LevelMFA, Since: f.clock.now()}
+		f.need = storage.Need{Level: storage.LevelMFA, Since: f.clock.Now()}
 		page := b.follow(b.get("/stepup"))
 		page.says("Confirm it is you")
 		if to := b.choose(page, "code", "code", f.code(secret)).location(); to != "/mine?tab=2" {
@@ -282,8 +282,8 @@ func TestStepUpAsksTheProviderForAFreshAuthentication(t *testing.T) {
 		f.alice()
 		b := f.browser()
 		b.signIn("alice@acme.test")
-		f.clock.forward(30 * time.Minute)
-		f.need = storage.Need{Fresh: f.clock.now().Add(-time.Minute)}
+		f.clock.Forward(30 * time.Minute)
+		f.need = storage.Need{Fresh: f.clock.Now().Add(-time.Minute)}
 		away := b.follow(b.get("/stepup"))
 		if to := b.get(f.provider(away.location())).location(); to != "/mine?tab=2" {
 			t.Errorf("to %q", to)

@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/watchgate/watchgate/storage"
@@ -16,6 +17,10 @@ var (
 	ErrWrongFactor = errors.New("idp: the factor was not proved")
 	// ErrTooManyTries: codes were guessed too often; see [FactorPause].
 	ErrTooManyTries = errors.New("idp: too many tries")
+	// ErrLocked: [storage.MaxTries] codes in a row were wrong, and none is looked at any
+	// more until the person uses a passkey or an administrator resets their factors. It
+	// is an ErrTooManyTries, too.
+	ErrLocked = fmt.Errorf("%w: no further ones are looked at", ErrTooManyTries)
 	// ErrTooManyFactors: the person has [MaxFactors] already.
 	ErrTooManyFactors = errors.New("idp: too many factors")
 	// ErrNoPasskeys: browsers know no passkeys at this deployment's address.
@@ -69,9 +74,9 @@ type Prover interface {
 	// Assert checks the browser's answer to a challenge that was made for the same t.
 	// ErrWrongFactor.
 	Assert(ctx context.Context, t storage.TenantID, ceremony, response []byte) (Proof, error)
-	// Code checks a TOTP code. ErrWrongFactor, ErrTooManyTries.
+	// Code checks a TOTP code. ErrWrongFactor, ErrTooManyTries, ErrLocked.
 	Code(ctx context.Context, t storage.TenantID, u storage.UserID, code string) (Proof, error)
-	// Recover uses a recovery code up. ErrWrongFactor, ErrTooManyTries.
+	// Recover uses a recovery code up. ErrWrongFactor, ErrTooManyTries, ErrLocked.
 	Recover(ctx context.Context, t storage.TenantID, u storage.UserID, code string) (Proof, error)
 }
 
@@ -87,7 +92,7 @@ type Enroller interface {
 	// ShowTOTP is the seed of an enrolment that is under way.
 	ShowTOTP(t storage.TenantID, u storage.User, ceremony []byte) (TOTPSeed, error)
 	// AddTOTP stores it once the person has shown that their app has it.
-	// ErrWrongFactor, ErrTooManyTries, ErrTooManyFactors.
+	// ErrWrongFactor, ErrTooManyTries, ErrLocked, ErrTooManyFactors.
 	AddTOTP(ctx context.Context, t storage.TenantID, u storage.User, ceremony []byte, code, name string) (Proof, error)
 	// NewRecoveryCodes replaces a person's; they are shown once.
 	NewRecoveryCodes(ctx context.Context, t storage.TenantID, u storage.UserID) ([]string, error)

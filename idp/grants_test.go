@@ -12,7 +12,7 @@ import (
 // tokens gives an app tokens in a session, by which it has offline access or not.
 func (h *house) tokens(s storage.LiveSession, app storage.ClientID, offline bool) storage.GrantID {
 	h.t.Helper()
-	ctx, now, tenant := h.t.Context(), h.clock.now(), h.store.Tenant(s.Tenant.ID)
+	ctx, now, tenant := h.t.Context(), h.clock.Now(), h.store.Tenant(s.Tenant.ID)
 	h.must(h.store.Prepare(ctx, now))
 	client, err := h.store.Client(ctx, app)
 	h.must(err)
@@ -41,14 +41,14 @@ func (h *house) tokens(s storage.LiveSession, app storage.ClientID, offline bool
 // granted reports whether an app's access of a person goes on.
 func (h *house) granted(user storage.UserID, slug string, grant storage.GrantID) bool {
 	h.t.Helper()
-	all, err := h.store.Tenant(h.tenants[slug]).ListGrants(h.t.Context(), user, h.clock.now())
+	all, err := h.store.Tenant(h.tenants[slug]).ListGrants(h.t.Context(), user, h.clock.Now())
 	h.must(err)
 	return slices.ContainsFunc(all, func(g storage.Grant) bool { return g.ID == grant })
 }
 
 func (h *house) ref(kind token.Kind, life time.Duration) storage.TokenRef {
 	h.t.Helper()
-	r, err := token.Parse(kind, token.New(kind, h.clock.now().Add(life)))
+	r, err := token.Parse(kind, token.New(kind, h.clock.Now().Add(life)))
 	h.must(err)
 	return r
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/watchgate/watchgate/idp/oidcconn"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
 	"github.com/watchgate/watchgate/internal/flow"
+	"github.com/watchgate/watchgate/internal/handclock"
 	"github.com/watchgate/watchgate/internal/origin"
 	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/seal"
@@ -36,24 +37,6 @@ import (
 const base = "https://auth.example.com"
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
-
-// clock is a clock that tests move by hand.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // engine is the authorizer: it notes what it is asked, and answers the app.
 type engine struct {
@@ -154,7 +137,7 @@ func (f *flaky) BeginLogin(ctx context.Context, l storage.Login) error {
 // of its own, and two apps.
 type house struct {
 	t       *testing.T
-	clock   *clock
+	clock   *handclock.Clock
 	store   *flaky
 	server  *idp.Server
 	mux     *web.Mux
@@ -196,7 +179,7 @@ func postgresDatabase(t *testing.T) string {
 func newHouseOn(t *testing.T, base, database string) *house {
 	t.Helper()
 	h := &house{
-		t: t, clock: &clock{at: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}, engine: &engine{ask: true},
+		t: t, clock: handclock.New(), engine: &engine{ask: true},
 		op: map[string]*optest.Provider{}, tenants: map[string]storage.TenantID{},
 	}
 	h.openStore(database)
@@ -205,7 +188,7 @@ func newHouseOn(t *testing.T, base, database string) *house {
 	h.must(err)
 	h.sealer = sealer
 	for _, slug := range []string{"acme", "globex"} {
-		h.op[slug] = optest.New(t, h.clock.now)
+		h.op[slug] = optest.New(t, h.clock.Now)
 		h.addTenant(slug, h.op[slug])
 	}
 	h.op["globex"].Person = map[string]any{"sub": "carol-sub", "email": "carol@globex.test", "name": "Carol"}
@@ -249,7 +232,7 @@ func (h *house) must(err error) {
 // addTenant adds a tenant, its connection con_<slug> and its domain <slug>.test.
 func (h *house) addTenant(slug string, op *optest.Provider) {
 	h.t.Helper()
-	ctx, now := h.t.Context(), h.clock.now()
+	ctx, now := h.t.Context(), h.clock.Now()
 	t := storage.Tenant{ID: storage.NewTenantID(now), Slug: slug, Name: strings.ToUpper(slug[:1]) + slug[1:], CreatedAt: now, Version: 1}
 	h.tenants[slug] = t.ID
 	h.must(h.store.CreateTenant(ctx, t, audit.TenantCreated(ctx, now, t)))
@@ -274,7 +257,7 @@ func (h *house) sealSecret(t storage.TenantID, con storage.ConnectionID) []byte 
 
 func (h *house) addClients() {
 	h.t.Helper()
-	ctx, now := h.t.Context(), h.clock.now()
+	ctx, now := h.t.Context(), h.clock.Now()
 	for _, c := range []storage.Client{
 		{ID: "app", Name: "Example app", AuthMethod: storage.AuthBasic, Verified: true, RedirectURIs: []string{"https://app.example/cb"}},
 		{ID: "cli", Name: "Example CLI", AuthMethod: storage.AuthNone, RedirectURIs: []string{"http://127.0.0.1/cb"}},
@@ -297,8 +280,8 @@ func (h *house) start(base string) {
 		clients[op.Issuer] = op.Client
 	}
 	cfg := idp.Config{
-		Base: base, Store: h.store, Steps: flow.New(bytes.Repeat([]byte{2}, 32)), CookieKey: bytes.Repeat([]byte{3}, 32), Now: h.clock.now,
-		Connect: oidcconn.Connect(oidcconn.Config{Client: &http.Client{Transport: byHost(clients)}, Opener: h.sealer, Now: h.clock.now}),
+		Base: base, Store: h.store, Steps: flow.New(bytes.Repeat([]byte{2}, 32)), CookieKey: bytes.Repeat([]byte{3}, 32), Now: h.clock.Now,
+		Connect: oidcconn.Connect(oidcconn.Config{Client: &http.Client{Transport: byHost(clients)}, Opener: h.sealer, Now: h.clock.Now}),
 		Support: "support@watch.example",
 	}
 	if h.configure != nil {
@@ -307,11 +290,11 @@ func (h *house) start(base string) {
 	server, err := idp.New(cfg)
 	h.must(err)
 	server.SetAuthorizer(h.engine)
-	h.server, h.mux = server, web.NewMux(web.Config{Log: h.log, Now: h.clock.now, HTTPS: strings.HasPrefix(base, "https"), ErrorPage: errorPage})
+	h.server, h.mux = server, web.NewMux(web.Config{Log: h.log, Now: h.clock.Now, HTTPS: strings.HasPrefix(base, "https"), ErrorPage: errorPage})
 	server.Mount(h.mux)
 	h.mux.Page("GET /start", func(w http.ResponseWriter, r *http.Request) error {
 		req := h.request
-		req.At = h.clock.now()
+		req.At = h.clock.Now()
 		return server.Begin(w, r, req)
 	})
 }

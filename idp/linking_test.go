@@ -16,7 +16,7 @@ import (
 // identity at the tenant's connection of kind Passkey.
 func (h *house) invite(slug, email string, role storage.Role) storage.User {
 	h.t.Helper()
-	ctx, now, tenant := h.t.Context(), h.clock.now(), h.store.Tenant(h.tenants[slug])
+	ctx, now, tenant := h.t.Context(), h.clock.Now(), h.store.Tenant(h.tenants[slug])
 	con := storage.Connection{
 		ID: storage.ConnectionID("con_passkey_" + slug), Kind: storage.Passkey, Name: "Passkeys", Issuer: base, CreatedAt: now, Version: 1,
 	}
@@ -38,9 +38,9 @@ func (h *house) addConnection(slug, name, domain string, op *optest.Provider) st
 	h.must(err)
 	con.ID, con.Name, con.Issuer = storage.ConnectionID("con_"+name), name, op.Issuer
 	con.SealedSecret = h.sealSecret(h.tenants[slug], con.ID)
-	h.must(tenant.CreateConnection(ctx, con, audit.ConnectionCreated(ctx, h.clock.now(), con)))
+	h.must(tenant.CreateConnection(ctx, con, audit.ConnectionCreated(ctx, h.clock.Now(), con)))
 	if domain != "" {
-		h.putDomain(slug, storage.Domain{Name: domain, Connection: con.ID, VerifiedAt: h.clock.now()})
+		h.putDomain(slug, storage.Domain{Name: domain, Connection: con.ID, VerifiedAt: h.clock.Now()})
 	}
 	h.op[name] = op
 	h.start(base)
@@ -50,7 +50,7 @@ func (h *house) addConnection(slug, name, domain string, op *optest.Provider) st
 func (h *house) putDomain(slug string, d storage.Domain) {
 	h.t.Helper()
 	d.Version, d.Token = h.domain(slug, d.Name).Version, cmp.Or(d.Token, h.domain(slug, d.Name).Token)
-	h.must(h.store.Tenant(h.tenants[slug]).PutDomain(h.t.Context(), d, audit.DomainVerified(h.t.Context(), h.clock.now(), d)))
+	h.must(h.store.Tenant(h.tenants[slug]).PutDomain(h.t.Context(), d, audit.DomainVerified(h.t.Context(), h.clock.Now(), d)))
 }
 
 func TestInvitedPersonIsLinkedByAVerifiedAddress(t *testing.T) {
@@ -107,17 +107,17 @@ func TestAttackRow46AccountTakenOverByItsAddress(t *testing.T) {
 			con, err := globex.Connection(h.t.Context(), "con_globex")
 			h.must(err)
 			con.ID = "con_acme"
-			h.must(globex.CreateConnection(h.t.Context(), con, audit.ConnectionCreated(h.t.Context(), h.clock.now(), con)))
+			h.must(globex.CreateConnection(h.t.Context(), con, audit.ConnectionCreated(h.t.Context(), h.clock.Now(), con)))
 			h.dropDomain("acme", "acme.test")
-			h.putDomain("globex", storage.Domain{Name: "acme.test", Connection: con.ID, VerifiedAt: h.clock.now()})
+			h.putDomain("globex", storage.Domain{Name: "acme.test", Connection: con.ID, VerifiedAt: h.clock.Now()})
 		},
 		"the domain is only claimed": func(h *house) {
 			h.dropDomain("acme", "acme.test")
 			h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: "con_acme", Token: "t"})
 		},
 		"the domain is another connection's": func(h *house) {
-			con := h.addConnection("acme", "acme-two", "", optest.New(h.t, h.clock.now))
-			h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: con, VerifiedAt: h.clock.now()})
+			con := h.addConnection("acme", "acme-two", "", optest.New(h.t, h.clock.Now))
+			h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: con, VerifiedAt: h.clock.Now()})
 		},
 		"the domain is nobody's": func(h *house) { h.says("acme", "email", "alice@nowhere.test") },
 		"two people have the address": func(h *house) {
@@ -151,7 +151,7 @@ func TestAttackRow46AccountTakenOverByItsAddress(t *testing.T) {
 func (b *browser) toConnection(slug, email string) string {
 	b.h.t.Helper()
 	_, domain, _ := strings.Cut(email, "@")
-	b.h.putDomain(slug, storage.Domain{Name: domain, Connection: storage.ConnectionID("con_" + slug), VerifiedAt: b.h.clock.now()})
+	b.h.putDomain(slug, storage.Domain{Name: domain, Connection: storage.ConnectionID("con_" + slug), VerifiedAt: b.h.clock.Now()})
 	return b.toProvider(b.open(), email)
 }
 
@@ -173,7 +173,7 @@ func (h *house) domain(slug, name string) storage.Domain {
 func (h *house) dropDomain(slug, name string) {
 	h.t.Helper()
 	d := h.domain(slug, name)
-	h.must(h.store.Tenant(h.tenants[slug]).DeleteDomain(h.t.Context(), d, audit.DomainRemoved(h.t.Context(), h.clock.now(), d)))
+	h.must(h.store.Tenant(h.tenants[slug]).DeleteDomain(h.t.Context(), d, audit.DomainRemoved(h.t.Context(), h.clock.Now(), d)))
 }
 
 // moveDomain gives a domain to another tenant.
@@ -184,7 +184,7 @@ func (h *house) moveDomain(domain, slug string) {
 			h.dropDomain(other, domain)
 		}
 	}
-	h.putDomain(slug, storage.Domain{Name: domain, Connection: storage.ConnectionID("con_" + slug), VerifiedAt: h.clock.now()})
+	h.putDomain(slug, storage.Domain{Name: domain, Connection: storage.ConnectionID("con_" + slug), VerifiedAt: h.clock.Now()})
 }
 
 // Somebody who signs in with an address before its owner does gets nothing of the
@@ -192,7 +192,7 @@ func (h *house) moveDomain(domain, slug string) {
 func TestAttackPreRegisteredAddress(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		// A second provider of acme lets people say which address they have.
-		lax := optest.New(t, h.clock.now)
+		lax := optest.New(t, h.clock.Now)
 		lax.Person = map[string]any{"sub": "mallory-sub", "email": "alice@acme.test", "email_verified": true, "name": "Mallory"}
 		h.addConnection("acme", "lax", "lax.test", lax)
 		h.browser().signIn("mallory@lax.test")
@@ -226,8 +226,8 @@ func TestAttackAddressThatIsUsedAgain(t *testing.T) {
 func TestDisabledPersonIsLinkedAndStaysOut(t *testing.T) {
 	h := newHouse(t)
 	u := h.invite("acme", "alice@acme.test", storage.RoleAdmin)
-	u.DisabledAt = h.clock.now()
-	h.must(h.store.Tenant(h.tenants["acme"]).UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), h.clock.now(), u)))
+	u.DisabledAt = h.clock.Now()
+	h.must(h.store.Tenant(h.tenants["acme"]).UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), h.clock.Now(), u)))
 	h.browser().arriving("alice@acme.test").wants(http.StatusForbidden, "user_suspended")
 	if len(h.users("acme")) != 1 {
 		t.Error("somebody who is disabled got a second account")

@@ -80,7 +80,7 @@ func TestAttackLinksAreSentWithoutEnd(t *testing.T) {
 		if n := len(f.delivered(dora)); n != 3 {
 			t.Errorf("%d mails, want 3", n)
 		}
-		f.clock.forward(15 * time.Minute)
+		f.clock.Forward(15 * time.Minute)
 		f.browser().typed(dora)
 		if n := len(f.delivered(dora)); n != 4 {
 			t.Errorf("%d mails after the pause, want 4", n)
@@ -138,10 +138,10 @@ func TestAttackLinkAfterItsTime(t *testing.T) {
 		b := f.browser()
 		b.typed(dora)
 		link, invitation := f.linkTo(dora), f.link("globex", u, storage.LinkInvite)
-		f.clock.forward(15 * time.Minute)
+		f.clock.Forward(15 * time.Minute)
 		b.opened(link).wants(http.StatusBadRequest, "link_expired")
 		b.get(link).wants(http.StatusBadRequest, "link_expired")
-		f.clock.forward(24 * time.Hour)
+		f.clock.Forward(24 * time.Hour)
 		b.opened(invitation).wants(http.StatusBadRequest, "link_expired")
 	})
 }
@@ -292,7 +292,7 @@ func TestAttackBreakGlassTransactionThroughAnotherConnection(t *testing.T) {
 func TestAttackBreakGlassByAPasskeyThatVerifiesNobody(t *testing.T) {
 	f := newHouse(t).withFactors()
 	_, d := f.owner()
-	f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.now().Add(time.Hour) })
+	f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.Now().Add(time.Hour) })
 	d.auth.Options.UserNotVerified = true
 	b := f.browser()
 	page := b.follow(b.get("/login/break-glass"))
@@ -305,7 +305,7 @@ func TestAttackBreakGlassByAPasskeyThatVerifiesNobody(t *testing.T) {
 func TestAttackBreakGlassByACode(t *testing.T) {
 	f := newHouse(t).withFactors()
 	f.owner()
-	f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.now().Add(time.Hour) })
+	f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.Now().Add(time.Hour) })
 	b := f.browser()
 	page := b.follow(b.get("/login/break-glass"))
 	b.follow(b.choose(page, "code", "code", "123456")).says("That passkey did not work here")
@@ -334,7 +334,7 @@ func TestAttackLinkAndTwoCodes(t *testing.T) {
 		b := f.browser()
 		b.typed(dora)
 		b.follow(b.choose(b.follow(b.opened(f.linkTo(dora))), "code", "code", f.code(secret))).says("wants access to")
-		f.clock.forward(time.Minute)
+		f.clock.Forward(time.Minute)
 		f.need = storage.Need{Level: storage.LevelMFA}
 		to, fields := b.follow(b.get("/stepup")).way("code", "code", f.code(secret))
 		b.follow(b.post(strings.TrimSuffix(to, "enrol")+"factor", fields))

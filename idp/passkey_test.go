@@ -44,7 +44,7 @@ func TestLinkAndPasskeySignIn(t *testing.T) {
 		}
 		b.follow(b.choose(page, "passkey", "response", d.get(t, page.options()))).says("wants access to")
 		s := b.session("globex")
-		if s.Level != storage.LevelPHR || s.Pending || !s.AuthTime.Equal(f.clock.now()) || s.Connection != "con_passkey_globex" {
+		if s.Level != storage.LevelPHR || s.Pending || !s.AuthTime.Equal(f.clock.Now()) || s.Connection != "con_passkey_globex" {
 			t.Errorf("level %q, connection %s", s.Level, s.Connection)
 		}
 		for _, want := range []string{"link.sent sign_in", "link.used sign_in", "address.proved"} {
@@ -103,7 +103,7 @@ func TestLinkAndCodeAreOneFactor(t *testing.T) {
 			t.Errorf("level %q", s.Level)
 		}
 		f.requires(storage.LevelMFA)
-		f.clock.forward(time.Minute)
+		f.clock.Forward(time.Minute)
 		other := f.browser()
 		other.typed(dora)
 		page := other.follow(other.choose(other.follow(other.opened(f.linkTo(dora))), "code", "code", f.code(secret)))
@@ -124,11 +124,11 @@ func TestLocalPersonIsAskedForAPasskeyAgain(t *testing.T) {
 		b := f.browser()
 		page := b.typed(dora)
 		b.follow(b.choose(page, "passkey", "response", d.get(t, page.options()))).says("wants access to")
-		f.clock.forward(30 * time.Minute)
-		f.need, f.purpose = storage.Need{Level: storage.LevelMFA, Since: f.clock.now()}, storage.PurposeEnrolTOTP
+		f.clock.Forward(30 * time.Minute)
+		f.need, f.purpose = storage.Need{Level: storage.LevelMFA, Since: f.clock.Now()}, storage.PurposeEnrolTOTP
 		page = b.follow(b.get("/stepup"))
 		b.follow(b.choose(page, "passkey", "response", d.get(t, page.options()))).says("Set up your authenticator app")
-		if s := b.session("globex"); !s.AuthTime.Equal(f.clock.now()) {
+		if s := b.session("globex"); !s.AuthTime.Equal(f.clock.Now()) {
 			t.Errorf("auth_time %v", s.AuthTime)
 		}
 	})
@@ -153,7 +153,7 @@ func TestAddressIsConfirmedByItsLink(t *testing.T) {
 // link mails a link that any browser may open, as an invitation does.
 func (f *factory) link(slug string, u storage.User, p storage.LinkPurpose) string {
 	f.t.Helper()
-	secret, now, t := token.NewSecret(), f.clock.now(), f.tenants[slug]
+	secret, now, t := token.NewSecret(), f.clock.Now(), f.tenants[slug]
 	kind := map[storage.LinkPurpose]mail.Kind{storage.LinkInvite: mail.Invitation, storage.LinkVerify: mail.VerifyAddress}[p]
 	url := idp.LinkURL(base, t, secret)
 	m, err := f.box.Prepare(t, mail.Message{Kind: kind, To: u.Email, Fields: map[string]string{"link": url, "tenant": slug, "by": "Olga"}})
@@ -166,7 +166,7 @@ func (f *factory) link(slug string, u storage.User, p storage.LinkPurpose) strin
 func TestBreakGlassSignsAnOwnerInAndAlarmsEveryOwner(t *testing.T) {
 	onBothWithFactors(t, func(t *testing.T, f *factory) {
 		owner, d := f.owner()
-		f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.now().Add(time.Hour) })
+		f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.Now().Add(time.Hour) })
 		b := f.browser()
 		page := b.follow(b.get("/login/break-glass"))
 		page.says("Emergency sign-in")
@@ -192,7 +192,7 @@ func (f *factory) owner() (storage.User, *device) {
 	f.t.Helper()
 	alice := f.alice()
 	alice.Role = storage.RoleOwner
-	f.must(f.store.Tenant(f.tenants["acme"]).UpdateUser(f.t.Context(), alice, audit.UserUpdated(f.t.Context(), f.clock.now(), alice)))
+	f.must(f.store.Tenant(f.tenants["acme"]).UpdateUser(f.t.Context(), alice, audit.UserUpdated(f.t.Context(), f.clock.Now(), alice)))
 	f.addOwner("acme")
 	f.invite("acme", "pat@small.example", storage.RoleMember)
 	f.requireSSO()
@@ -208,13 +208,13 @@ func TestBreakGlassSaysTheSameWhereItIsClosed(t *testing.T) {
 			page := b.follow(b.get("/login/break-glass"))
 			return b.choose(page, "passkey", "response", d.get(t, page.options()))
 		}
-		for name, until := range map[string]time.Time{"off": {}, "over": f.clock.now()} {
+		for name, until := range map[string]time.Time{"off": {}, "over": f.clock.Now()} {
 			f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = until })
 			try(owners).wants(http.StatusForbidden, "break_glass_closed")
 			try(members).wants(http.StatusForbidden, "break_glass_closed")
 			_ = name
 		}
-		f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.now().Add(time.Hour) })
+		f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.Now().Add(time.Hour) })
 		try(members).wants(http.StatusForbidden, "break_glass_closed")
 		if mails := f.delivered("olga@elsewhere.test"); len(mails) != 0 {
 			t.Errorf("mails %v", mails)
@@ -225,12 +225,12 @@ func TestBreakGlassSaysTheSameWhereItIsClosed(t *testing.T) {
 func TestBreakGlassWithoutItsConnectionSaysSo(t *testing.T) {
 	f := newHouse(t).withFactors()
 	_, d := f.owner()
-	f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.now().Add(time.Hour) })
+	f.policy("acme", func(p *storage.TenantPolicy) { p.BreakGlassUntil = f.clock.Now().Add(time.Hour) })
 	ctx, tenant := t.Context(), f.store.Tenant(f.tenants["acme"])
 	con, err := tenant.Connection(ctx, "con_passkey_acme")
 	f.must(err)
-	con.DisabledAt = f.clock.now()
-	f.must(tenant.UpdateConnection(ctx, con, audit.ConnectionUpdated(ctx, f.clock.now(), con)))
+	con.DisabledAt = f.clock.Now()
+	f.must(tenant.UpdateConnection(ctx, con, audit.ConnectionUpdated(ctx, f.clock.Now(), con)))
 	b := f.browser()
 	page := b.follow(b.get("/login/break-glass"))
 	b.choose(page, "passkey", "response", d.get(t, page.options())).wants(http.StatusForbidden, "break_glass_not_set_up")

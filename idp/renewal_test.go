@@ -33,11 +33,11 @@ func TestSigningInAgainKeepsWhatHangsOnTheSession(t *testing.T) {
 	b := h.browser()
 	b.signIn("alice@acme.test")
 	before, handle := b.session("acme"), b.cookie(h.sessionCookie("acme"))
-	h.clock.forward(30 * time.Minute)
+	h.clock.Forward(30 * time.Minute)
 	h.op["acme"].Person["acr"] = "urn:two"
 	b.again()
 	after := b.session("acme")
-	if after.ID != before.ID || !after.EndedAt.IsZero() || after.ACR != "urn:two" || !after.ExpiresAt.Equal(h.clock.now().Add(24*time.Hour)) {
+	if after.ID != before.ID || !after.EndedAt.IsZero() || after.ACR != "urn:two" || !after.ExpiresAt.Equal(h.clock.Now().Add(24*time.Hour)) {
 		t.Errorf("before %+v\nafter  %+v", before.Session, after.Session)
 	}
 	thief := h.browser()
@@ -55,7 +55,7 @@ func TestSigningInAgainAfterSilenceKeepsTheSession(t *testing.T) {
 	b := h.browser()
 	b.signIn("alice@acme.test")
 	before := b.session("acme")
-	h.clock.forward(2 * time.Hour)
+	h.clock.Forward(2 * time.Hour)
 	b.again()
 	if after := b.session("acme"); after.ID != before.ID {
 		t.Error("the apps of somebody who was away for two hours lose their access when they come back")
@@ -90,7 +90,7 @@ func TestAttackRow101SignInOverSomebodyElsesSession(t *testing.T) {
 func TestAttackSessionPastItsEndIsRevived(t *testing.T) {
 	h := newHouse(t)
 	for name, end := range map[string]func(b *browser){
-		"a day passed": func(*browser) { h.clock.forward(24 * time.Hour) },
+		"a day passed": func(*browser) { h.clock.Forward(24 * time.Hour) },
 		"signed out": func(b *browser) {
 			to, fields := b.get("/oauth2/logout").form()
 			b.post(to, fields)
@@ -115,7 +115,7 @@ func TestAttackSessionThatEndsDuringTheSignInIsRevived(t *testing.T) {
 	before := b.session("acme")
 	back := h.provider(b.toProvider(b.open(), "alice@acme.test"))
 	h.store.read = func() {
-		now := h.clock.now()
+		now := h.clock.Now()
 		h.must(h.store.Tenant(h.tenants["acme"]).EndSession(t.Context(), before.ID, now, audit.SignedOut(t.Context(), now, before.User, before.ID, "operator")))
 	}
 	b.get(back).location()

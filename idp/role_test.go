@@ -90,7 +90,7 @@ func (b *browser) arriving(email string) page {
 // addOwner gives a tenant an owner besides whoever the tests sign in.
 func (h *house) addOwner(slug string) storage.User {
 	h.t.Helper()
-	now := h.clock.now()
+	now := h.clock.Now()
 	u := storage.User{ID: storage.NewUserID(now), Role: storage.RoleOwner, Email: "olga@elsewhere.test", CreatedAt: now, Version: 1}
 	h.must(h.store.Tenant(h.tenants[slug]).CreateUser(h.t.Context(), u, nil, audit.UserInvited(h.t.Context(), now, u)))
 	return u
@@ -211,7 +211,7 @@ func TestNobodyNewWithoutARole(t *testing.T) {
 	tenant, err := h.store.TenantBySlug(t.Context(), "acme")
 	h.must(err)
 	tenant.Policy.Contact = "it@acme.test, or room 12"
-	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantUpdated(t.Context(), h.clock.now(), tenant)))
+	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantUpdated(t.Context(), h.clock.Now(), tenant)))
 	p := h.browser().arriving("alice@acme.test")
 	p.wants(http.StatusForbidden, "no_role")
 	if !strings.Contains(p.text(), "it@acme.test, or room 12") || len(h.users("acme")) != 0 {
@@ -276,7 +276,7 @@ func TestRoleThatChangesIsStoredBeforeTheSignIn(t *testing.T) {
 	}
 	alice, before := h.person("acme", "alice@acme.test").ID, 0
 	h.meanwhile = func() {
-		sessions, err := h.store.Tenant(h.tenants["acme"]).ListSessions(t.Context(), alice, h.clock.now())
+		sessions, err := h.store.Tenant(h.tenants["acme"]).ListSessions(t.Context(), alice, h.clock.Now())
 		h.must(err)
 		before = len(sessions)
 	}
@@ -309,8 +309,8 @@ func TestRoleIsDecidedAnewWhenThePersonChangesMeanwhile(t *testing.T) {
 	h.says("acme", "access_level", "owner")
 	h.meanwhile = func() {
 		u := h.users("acme")[0]
-		u.DisabledAt = h.clock.now()
-		h.must(h.store.Tenant(h.tenants["acme"]).UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), h.clock.now(), u)))
+		u.DisabledAt = h.clock.Now()
+		h.must(h.store.Tenant(h.tenants["acme"]).UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), h.clock.Now(), u)))
 	}
 	b.arriving("alice@acme.test").wants(http.StatusForbidden, "user_suspended")
 	if got := h.roleOf("acme"); got != storage.RoleMember {

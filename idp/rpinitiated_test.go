@@ -62,7 +62,7 @@ func (h *house) reregister(id storage.ClientID, change func(*storage.Client)) {
 	c, err := h.store.Client(h.t.Context(), id)
 	h.must(err)
 	change(&c)
-	h.must(h.store.UpdateClient(h.t.Context(), c, audit.ClientUpdated(h.t.Context(), h.clock.now(), c)))
+	h.must(h.store.UpdateClient(h.t.Context(), c, audit.ClientUpdated(h.t.Context(), h.clock.Now(), c)))
 }
 
 // changePolicy changes what a tenant's administrators decide.
@@ -71,7 +71,7 @@ func (h *house) changePolicy(slug string, change func(*storage.TenantPolicy)) {
 	tenant, err := h.store.TenantBySlug(h.t.Context(), slug)
 	h.must(err)
 	change(&tenant.Policy)
-	h.must(h.store.UpdateTenant(h.t.Context(), tenant, audit.TenantUpdated(h.t.Context(), h.clock.now(), tenant)))
+	h.must(h.store.UpdateTenant(h.t.Context(), tenant, audit.TenantUpdated(h.t.Context(), h.clock.Now(), tenant)))
 }
 
 // hint is the app's ID token of the browser's session.
@@ -158,10 +158,10 @@ func TestSignOutWithTheIDTokenOfASessionThatIsOver(t *testing.T) {
 		want    string // "": the page at the end, with a link
 	}{
 		"and still here, the token expired": {true, func(*house, *browser) {}, appURI},
-		"idle, the token expired":           {true, func(h *house, _ *browser) { h.clock.forward(2 * time.Hour) }, appURI},
+		"idle, the token expired":           {true, func(h *house, _ *browser) { h.clock.Forward(2 * time.Hour) }, appURI},
 		"ended elsewhere": {false, func(h *house, b *browser) {
 			s := b.session("acme")
-			h.must(h.store.Tenant(s.Tenant.ID).EndSession(t.Context(), s.ID, h.clock.now(), audit.SignedOut(t.Context(), h.clock.now(), s.User, s.ID, "operator")))
+			h.must(h.store.Tenant(s.Tenant.ID).EndSession(t.Context(), s.ID, h.clock.Now(), audit.SignedOut(t.Context(), h.clock.Now(), s.User, s.ID, "operator")))
 		}, appURI},
 		"and forgotten":                    {false, func(h *house, b *browser) { *b = *h.browser() }, appURI},
 		"and forgotten, the token expired": {true, func(h *house, b *browser) { *b = *h.browser() }, ""},
@@ -264,7 +264,7 @@ func TestAttackSignOutEverythingByTheCookieOfAnIdleSession(t *testing.T) {
 	b := h.browser()
 	b.signIn("alice@acme.test")
 	hint := b.hint("acme")
-	h.clock.forward(2 * time.Hour)
+	h.clock.Forward(2 * time.Hour)
 	elsewhere := h.browser()
 	elsewhere.signIn("alice@acme.test")
 	grant := h.tokens(elsewhere.session("acme"), "cli", true)
@@ -306,7 +306,7 @@ func TestAttackRow94BadSignOutRequest(t *testing.T) {
 			return []string{"id_token_hint", h.idToken(b.hint("acme")), "post_logout_redirect_uri", "https://app.example/cb"}
 		},
 		"disabled client": func(h *house, b *browser) []string {
-			h.reregister("app", func(c *storage.Client) { c.DisabledAt = h.clock.now() })
+			h.reregister("app", func(c *storage.Client) { c.DisabledAt = h.clock.Now() })
 			return []string{"id_token_hint", h.idToken(b.hint("acme")), "post_logout_redirect_uri", appURI}
 		},
 		"unknown client": func(*house, *browser) []string {
@@ -391,7 +391,7 @@ func TestAttackSignOutPageThatWasTamperedWith(t *testing.T) {
 			t.Errorf("%s leads to %q", name, to)
 		}
 	}
-	h.clock.forward(11 * time.Minute)
+	h.clock.Forward(11 * time.Minute)
 	if to := b.post(to, fields).location(); to != "/oauth2/logout" {
 		t.Errorf("a page of eleven minutes ago leads to %q", to)
 	}

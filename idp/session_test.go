@@ -123,15 +123,15 @@ func TestAttackRow103SessionAfterIdleTime(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser()
 	b.signIn("alice@acme.test")
-	h.clock.forward(59 * time.Minute)
+	h.clock.Forward(59 * time.Minute)
 	if !b.signedIn() { // and this resets the idle time
 		t.Fatal("signed out after 59 minutes")
 	}
-	h.clock.forward(59 * time.Minute)
+	h.clock.Forward(59 * time.Minute)
 	if !b.signedIn() {
 		t.Fatal("activity does not reset the idle time")
 	}
-	h.clock.forward(61 * time.Minute)
+	h.clock.Forward(61 * time.Minute)
 	if b.signedIn() {
 		t.Error("signed in after 61 minutes of silence")
 	}
@@ -142,12 +142,12 @@ func TestAttackRow103SessionAfterADay(t *testing.T) {
 	b := h.browser()
 	b.signIn("alice@acme.test")
 	for range 47 {
-		h.clock.forward(30 * time.Minute)
+		h.clock.Forward(30 * time.Minute)
 		if !b.signedIn() {
-			t.Fatalf("signed out at %v", h.clock.now())
+			t.Fatalf("signed out at %v", h.clock.Now())
 		}
 	}
-	h.clock.forward(30 * time.Minute)
+	h.clock.Forward(30 * time.Minute)
 	if b.signedIn() {
 		t.Error("activity extends the session past its absolute end")
 	}
@@ -158,14 +158,14 @@ func TestTenantTightensLifetimes(t *testing.T) {
 	tenant, err := h.store.TenantBySlug(t.Context(), "acme")
 	h.must(err)
 	tenant.Policy.SessionIdle, tenant.Policy.SessionLifetime = 10*time.Minute, 100*time.Hour
-	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantUpdated(t.Context(), h.clock.now(), tenant)))
+	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantUpdated(t.Context(), h.clock.Now(), tenant)))
 	b := h.browser()
 	b.signIn("alice@acme.test")
-	h.clock.forward(11 * time.Minute)
+	h.clock.Forward(11 * time.Minute)
 	if b.signedIn() {
 		t.Error("the tenant's idle time does not count")
 	}
-	sessions, err := h.store.Tenant(tenant.ID).ListSessions(t.Context(), h.users("acme")[0].ID, h.clock.now().Add(-11*time.Minute))
+	sessions, err := h.store.Tenant(tenant.ID).ListSessions(t.Context(), h.users("acme")[0].ID, h.clock.Now().Add(-11*time.Minute))
 	h.must(err)
 	if got := sessions[0].ExpiresAt.Sub(sessions[0].CreatedAt); got != 24*time.Hour {
 		t.Errorf("a policy made the session longer: %v", got)
@@ -183,14 +183,14 @@ func TestActivityIsWrittenOnceAMinute(t *testing.T) {
 		return s[0].LastSeenAt
 	}
 	first := seen()
-	h.clock.forward(59 * time.Second)
+	h.clock.Forward(59 * time.Second)
 	b.signedIn()
 	if !seen().Equal(first) {
 		t.Error("written within the minute")
 	}
-	h.clock.forward(time.Second)
+	h.clock.Forward(time.Second)
 	b.signedIn()
-	if !seen().Equal(h.clock.now()) {
+	if !seen().Equal(h.clock.Now()) {
 		t.Error("not written after a minute")
 	}
 }
@@ -254,7 +254,7 @@ func TestTenantsPerBrowserAreLimited(t *testing.T) {
 	h := newHouse(t)
 	for i := range 8 {
 		slug := fmt.Sprintf("tenant%d", i)
-		h.op[slug] = optest.New(t, h.clock.now)
+		h.op[slug] = optest.New(t, h.clock.Now)
 		h.addTenant(slug, h.op[slug])
 	}
 	h.start(base)
@@ -262,7 +262,7 @@ func TestTenantsPerBrowserAreLimited(t *testing.T) {
 	b.signIn("alice@acme.test")
 	oldest := b.cookie(h.sessionCookie("acme"))
 	for i := range 8 {
-		h.clock.forward(time.Second)
+		h.clock.Forward(time.Second)
 		b.get(b.get(h.provider(b.toProvider(b.open(), fmt.Sprintf("alice@tenant%d.test", i)))).location())
 	}
 	if n := len(b.cookies()); n != 16 || slices.Contains(b.cookies(), h.sessionCookie("acme")) {

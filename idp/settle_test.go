@@ -27,7 +27,7 @@ func (s *settler) Settle(w http.ResponseWriter, r *http.Request, c storage.Clien
 	if s.ask {
 		return false, nil
 	}
-	now := s.h.clock.now().UTC().Truncate(time.Millisecond)
+	now := s.h.clock.Now().UTC().Truncate(time.Millisecond)
 	ref, err := token.Parse(token.Code, token.New(token.Code, now.Add(time.Minute)))
 	s.h.must(err)
 	err = s.h.store.Tenant(live.Tenant.ID).IssueCode(r.Context(), storage.IssueCode{
@@ -96,7 +96,7 @@ func TestWhoIsAskedNothingIsAnsweredWhereTheyArrive(t *testing.T) {
 	if len(h.engine.approved) != 2 {
 		t.Error("two codes out of one transaction")
 	}
-	if live := b.session("acme"); !live.Usable(h.clock.now()) {
+	if live := b.session("acme"); !live.Usable(h.clock.Now()) {
 		t.Errorf("signed in by %+v", live)
 	}
 }
@@ -132,15 +132,15 @@ func TestNothingIsSettledForWhomSomethingIsDifferent(t *testing.T) {
 func (h *house) disable(slug string) {
 	h.t.Helper()
 	for _, u := range h.users(slug) {
-		u.DisabledAt = h.clock.now()
-		h.must(h.store.Tenant(h.tenants[slug]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.now(), u)))
+		u.DisabledAt = h.clock.Now()
+		h.must(h.store.Tenant(h.tenants[slug]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.Now(), u)))
 	}
 }
 
 // requireSSOElsewhere makes acme's people come in through another connection.
 func (h *house) requireSSOElsewhere() {
 	h.t.Helper()
-	ctx, tenant, now := h.t.Context(), h.store.Tenant(h.tenants["acme"]), h.clock.now()
+	ctx, tenant, now := h.t.Context(), h.store.Tenant(h.tenants["acme"]), h.clock.Now()
 	con := storage.Connection{ID: "con_second", Kind: storage.OIDC, Name: "Second", Issuer: "https://second.test", CreatedAt: now, Version: 1}
 	h.must(tenant.CreateConnection(ctx, con, audit.ConnectionCreated(ctx, now, con)))
 	h.putDomain("acme", storage.Domain{Name: "elsewhere.test", Connection: con.ID, VerifiedAt: now, SSORequired: true})
@@ -152,7 +152,7 @@ func (h *house) requireSSOElsewhere() {
 func (h *house) renameUser(email string) error {
 	u := h.users("acme")[0]
 	u.Email, u.Claims["email"] = email, email
-	return h.store.Tenant(h.tenants["acme"]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.now(), u))
+	return h.store.Tenant(h.tenants["acme"]).UpdateUser(h.t.Context(), u, audit.UserUpdated(h.t.Context(), h.clock.Now(), u))
 }
 
 // A browser that has a session, or had one, is let in the long way, which knows what
@@ -161,7 +161,7 @@ func TestNothingIsSettledBesideASession(t *testing.T) {
 	h, s := known(t)
 	b := h.browser()
 	b.arrivesAt("alice@acme.test")
-	h.clock.forward(2 * time.Hour) // past the idle end
+	h.clock.Forward(2 * time.Hour) // past the idle end
 	b.arrivesAt("alice@acme.test")
 	if s.settled != 1 || len(h.engine.approved) != 3 {
 		t.Errorf("settled %d of %d", s.settled, len(h.engine.approved))

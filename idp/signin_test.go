@@ -118,7 +118,7 @@ func TestLoginHintOfAPostGoesToTheFirstPage(t *testing.T) {
 	h := newHouse(t)
 	h.mux.Page("POST /start", func(w http.ResponseWriter, r *http.Request) error {
 		req := h.request
-		req.At = h.clock.now()
+		req.At = h.clock.Now()
 		return h.server.Begin(w, r, req)
 	})
 	h.request.LoginHint = "alice@acme.test"
@@ -217,7 +217,7 @@ func TestPromptLoginAndMaxAgeAskTheProviderAgain(t *testing.T) {
 			h := newHouse(t)
 			b := h.browser()
 			b.signIn("alice@acme.test")
-			h.clock.forward(5 * time.Minute)
+			h.clock.Forward(5 * time.Minute)
 			set(&h.request)
 			back := h.provider(b.get(b.open()).location())
 			asked := h.op["acme"].Asked()
@@ -225,7 +225,7 @@ func TestPromptLoginAndMaxAgeAskTheProviderAgain(t *testing.T) {
 				t.Errorf("asked upstream: %v", asked)
 			}
 			b.submit(b.get(b.get(back).location()), "decision", "allow")
-			if len(h.engine.approved) != 1 || !h.engine.approved[0].session.AuthTime.Equal(h.clock.now()) {
+			if len(h.engine.approved) != 1 || !h.engine.approved[0].session.AuthTime.Equal(h.clock.Now()) {
 				t.Errorf("approved = %+v", h.engine.approved)
 			}
 		})
@@ -259,7 +259,7 @@ func TestSessionYoungerThanMaxAgeIsUsed(t *testing.T) {
 	h.saysAuthTime()
 	b := h.browser()
 	b.signIn("alice@acme.test")
-	h.clock.forward(5 * time.Minute)
+	h.clock.Forward(5 * time.Minute)
 	age := int64(3600)
 	h.request.MaxAge = &age
 	if to := b.get(b.open()).location(); !strings.HasPrefix(to, "/login/") {
@@ -309,7 +309,7 @@ func TestAttackStrangeHintChoosesNobody(t *testing.T) {
 
 // saysAuthTime makes acme's provider say when it authenticated, unasked.
 func (h *house) saysAuthTime() {
-	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.now().Unix() }
+	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.Now().Unix() }
 }
 
 // What a provider's clock may be behind is for what it says of just now.
@@ -318,7 +318,7 @@ func TestAttackSessionALittleOlderThanMaxAge(t *testing.T) {
 	h.saysAuthTime()
 	b := h.browser()
 	b.signIn("alice@acme.test")
-	h.clock.forward(2 * time.Second)
+	h.clock.Forward(2 * time.Second)
 	for _, age := range []int64{0, 1} {
 		h.request.MaxAge = &age
 		if to := b.get(b.open()).location(); !strings.HasPrefix(to, h.op["acme"].Issuer) {
@@ -347,10 +347,10 @@ func TestAuthTimeIsNeverInvented(t *testing.T) {
 
 func TestAuthTimeOfAProviderWhoseClockIsAhead(t *testing.T) {
 	h := newHouse(t)
-	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.now().Add(30 * time.Second).Unix() }
+	h.op["acme"].Claims = func(c map[string]any) { c["auth_time"] = h.clock.Now().Add(30 * time.Second).Unix() }
 	b := h.browser()
 	b.submit(b.signIn("alice@acme.test"), "decision", "allow")
-	if at := h.engine.approved[0].session.AuthTime; !at.Equal(h.clock.now()) {
+	if at := h.engine.approved[0].session.AuthTime; !at.Equal(h.clock.Now()) {
 		t.Errorf("auth_time %v, want now", at)
 	}
 }
@@ -386,7 +386,7 @@ func (h *house) change(slug string, f func(*storage.Connection)) {
 	con, err := tenant.Connection(ctx, storage.ConnectionID("con_"+slug))
 	h.must(err)
 	f(&con)
-	h.must(tenant.UpdateConnection(ctx, con, audit.ConnectionUpdated(ctx, h.clock.now(), con)))
+	h.must(tenant.UpdateConnection(ctx, con, audit.ConnectionUpdated(ctx, h.clock.Now(), con)))
 }
 
 func TestDisabledUser(t *testing.T) {
@@ -394,8 +394,8 @@ func TestDisabledUser(t *testing.T) {
 	b := h.browser()
 	consent := b.signIn("alice@acme.test")
 	u := h.users("acme")[0]
-	u.DisabledAt = h.clock.now()
-	h.must(h.store.Tenant(h.tenants["acme"]).UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), h.clock.now(), u)))
+	u.DisabledAt = h.clock.Now()
+	h.must(h.store.Tenant(h.tenants["acme"]).UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), h.clock.Now(), u)))
 	b.submit(consent, "decision", "allow").wants(http.StatusForbidden, "user_suspended")
 	if b.signedIn() {
 		t.Error("the session of a disabled person is used")
@@ -407,7 +407,7 @@ func TestDisabledConnection(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser()
 	back := h.provider(b.toProvider(b.open(), "alice@acme.test"))
-	h.change("acme", func(c *storage.Connection) { c.DisabledAt = h.clock.now() })
+	h.change("acme", func(c *storage.Connection) { c.DisabledAt = h.clock.Now() })
 	b.get(back).wants(http.StatusForbidden, "connection_disabled")
 	b.submit(b.get(b.open()), "email", "alice@acme.test").wants(http.StatusForbidden, "connection_disabled")
 	if h.op["acme"].Seen("/token") != 0 {
@@ -422,8 +422,8 @@ func TestSuspendedTenant(t *testing.T) {
 	back := h.provider(b.toProvider(b.open(), "alice@acme.test"))
 	tenant, err := h.store.TenantBySlug(t.Context(), "acme")
 	h.must(err)
-	tenant.SuspendedAt, tenant.SuspendReason = h.clock.now(), "Unpaid since May"
-	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantSuspended(t.Context(), h.clock.now(), tenant)))
+	tenant.SuspendedAt, tenant.SuspendReason = h.clock.Now(), "Unpaid since May"
+	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantSuspended(t.Context(), h.clock.Now(), tenant)))
 	for step, p := range map[string]page{
 		"callback": b.get(back),
 		"consent":  b.submit(consent, "decision", "allow"),
@@ -444,7 +444,7 @@ func TestAppThatTheTenantDoesNotAllow(t *testing.T) {
 	tenant, err := h.store.TenantBySlug(t.Context(), "acme")
 	h.must(err)
 	tenant.Policy.OnlyListedClients = true
-	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantUpdated(t.Context(), h.clock.now(), tenant)))
+	h.must(h.store.UpdateTenant(t.Context(), tenant, audit.TenantUpdated(t.Context(), h.clock.Now(), tenant)))
 	h.browser().signIn("alice@acme.test").wants(http.StatusForbidden, "client_not_allowed")
 }
 
@@ -454,8 +454,8 @@ func TestDisabledApp(t *testing.T) {
 	consent := b.signIn("alice@acme.test")
 	c, err := h.store.Client(t.Context(), "app")
 	h.must(err)
-	c.DisabledAt = h.clock.now()
-	h.must(h.store.UpdateClient(t.Context(), c, audit.ClientDisabled(t.Context(), h.clock.now(), c)))
+	c.DisabledAt = h.clock.Now()
+	h.must(h.store.UpdateClient(t.Context(), c, audit.ClientDisabled(t.Context(), h.clock.Now(), c)))
 	b.submit(consent, "decision", "allow").wants(http.StatusForbidden, "client_disabled")
 }
 

@@ -43,7 +43,7 @@ func TestRefusedStepsAreRecorded(t *testing.T) {
 		"first page in another browser":  {"other_browser", false, func(h *house, b *browser) { h.browser().get(b.open()) }},
 		"transaction that has expired": {"session_expired", false, func(h *house, b *browser) {
 			login := b.open()
-			h.clock.forward(time.Hour)
+			h.clock.Forward(time.Hour)
 			b.get(login)
 		}},
 		"unknown transaction": {"session_expired", false, func(h *house, b *browser) { b.get("/login/callback/con_acme?state=log_1.x&code=c") }},
@@ -72,7 +72,7 @@ func TestAttackFloodOfRefusedSteps(t *testing.T) {
 	if n := len(h.strays()); n != 1 {
 		t.Errorf("%d events for one address in a minute", n)
 	}
-	h.clock.forward(time.Minute)
+	h.clock.Forward(time.Minute)
 	b.get("/login/log_unknown")
 	if n := len(h.strays()); n != 2 {
 		t.Errorf("%d events after another minute", n)

@@ -19,7 +19,7 @@ import (
 // openTrial makes a trial of acme's connection; it returns its id and its path.
 func (h *house) openTrial() (storage.TestID, string) {
 	h.t.Helper()
-	ctx, now := h.t.Context(), h.clock.now()
+	ctx, now := h.t.Context(), h.clock.Now()
 	test := storage.ConnectionTest{ID: storage.NewTestID(now), Connection: "con_acme", CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour)}
 	h.must(h.store.Tenant(h.tenants["acme"]).PutConnectionTest(ctx, test, audit.ConnectionTested(ctx, now, test)))
 	return test.ID, "/login/test/" + string(h.tenants["acme"]) + "/" + string(test.ID)
@@ -27,7 +27,7 @@ func (h *house) openTrial() (storage.TestID, string) {
 
 func (h *house) trialReport(id storage.TestID) (storage.ConnectionTest, idp.TrialReport) {
 	h.t.Helper()
-	test, err := h.store.Tenant(h.tenants["acme"]).ConnectionTest(h.t.Context(), id, h.clock.now())
+	test, err := h.store.Tenant(h.tenants["acme"]).ConnectionTest(h.t.Context(), id, h.clock.Now())
 	h.must(err)
 	var report idp.TrialReport
 	if test.Report != nil {
@@ -52,7 +52,7 @@ func (h *house) untouched(before []storage.User, b *browser) {
 		h.t.Errorf("people (-before +after):\n%s", diff)
 	}
 	for _, u := range before {
-		sessions, err := h.store.Tenant(h.tenants["acme"]).ListSessions(h.t.Context(), u.ID, h.clock.now())
+		sessions, err := h.store.Tenant(h.tenants["acme"]).ListSessions(h.t.Context(), u.ID, h.clock.Now())
 		h.must(err)
 		if len(sessions) != 0 {
 			h.t.Errorf("sessions of %s: %+v", u.Email, sessions)
@@ -71,7 +71,7 @@ func (h *house) untouched(before []storage.User, b *browser) {
 func TestTrialSaysWhatWouldHappenAndTouchesNobody(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.change("acme", func(c *storage.Connection) {
-			c.DisabledAt, c.RoleClaim = h.clock.now(), "groups"
+			c.DisabledAt, c.RoleClaim = h.clock.Now(), "groups"
 			c.Settings.RoleRules = []storage.RoleRule{{Value: "sre", Role: storage.RoleAdmin}}
 			c.Settings.MFA.AMR = []string{"otp"}
 		})
@@ -91,7 +91,7 @@ func TestTrialSaysWhatWouldHappenAndTouchesNobody(t *testing.T) {
 			}
 		}
 		test, report := h.trialReport(id)
-		if !test.DoneAt.Equal(h.clock.now()) || report.Role != storage.RoleAdmin || report.RoleReason != "" || report.Level != storage.LevelMFA ||
+		if !test.DoneAt.Equal(h.clock.Now()) || report.Role != storage.RoleAdmin || report.RoleReason != "" || report.Level != storage.LevelMFA ||
 			report.Email != "alice@acme.test" || !report.EmailVerified || report.Claims["sub"] != "alice-sub" || report.Claims["nonce"] != nil {
 			t.Errorf("report %+v", report)
 		}
@@ -122,7 +122,7 @@ func TestTrialNamesWhatIsWrong(t *testing.T) {
 		"a domain of nobody":          {func(h *house) { h.says("acme", "email", "a@nowhere.test") }, "address", idp.VerdictWarning, ""},
 		"a domain that another connection has to be used for": {func(h *house) {
 			h.invite("acme", "x@acme.test", storage.RoleOwner)
-			h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: "con_passkey_acme", VerifiedAt: h.clock.now(), SSORequired: true})
+			h.putDomain("acme", storage.Domain{Name: "acme.test", Connection: "con_passkey_acme", VerifiedAt: h.clock.Now(), SSORequired: true})
 		}, "address", idp.VerdictFailed, ""},
 		"no accounts are made": {func(h *house) { h.change("acme", func(c *storage.Connection) { c.CreateUsers = false }) }, "account", idp.VerdictWarning, ""},
 		"no second factor":     {func(*house) {}, "second_factor", idp.VerdictWarning, ""},
@@ -265,7 +265,7 @@ func TestTrialIsTakenOnceAndInItsTime(t *testing.T) {
 	other.get(late).wants(http.StatusBadRequest, "already_used")
 	one.get(path).wants(http.StatusBadRequest, "already_used")
 	_, path = h.openTrial()
-	h.clock.forward(25 * time.Hour)
+	h.clock.Forward(25 * time.Hour)
 	one.get(path).wants(http.StatusNotFound, "not_found")
 	one.get(strings.Replace(path, string(h.tenants["acme"]), string(h.tenants["globex"]), 1)).wants(http.StatusNotFound, "not_found")
 	one.get("/login/test/"+string(h.tenants["acme"])+"/tst_0").wants(http.StatusNotFound, "not_found")
@@ -302,6 +302,6 @@ func (h *house) suspend(slug, reason string) {
 	h.t.Helper()
 	tenant, err := h.store.TenantBySlug(h.t.Context(), slug)
 	h.must(err)
-	tenant.SuspendedAt, tenant.SuspendReason = h.clock.now(), reason
-	h.must(h.store.UpdateTenant(h.t.Context(), tenant, audit.TenantSuspended(h.t.Context(), h.clock.now(), tenant)))
+	tenant.SuspendedAt, tenant.SuspendReason = h.clock.Now(), reason
+	h.must(h.store.UpdateTenant(h.t.Context(), tenant, audit.TenantSuspended(h.t.Context(), h.clock.Now(), tenant)))
 }

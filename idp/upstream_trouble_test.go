@@ -25,9 +25,9 @@ func guarded(t *testing.T) (*house, *bytes.Buffer) {
 	h, log := newHouse(t), &bytes.Buffer{}
 	// Every server of httptest has the same certificate.
 	roots := h.op["acme"].Client.Transport.(*http.Transport).TLSClientConfig.RootCAs
-	client := outbound.New(outbound.Config{AllowLoopbackHTTP: true, RootCAs: roots, Timeout: 300 * time.Millisecond, Now: h.clock.now}).HTTP(256<<10, 0)
+	client := outbound.New(outbound.Config{AllowLoopbackHTTP: true, RootCAs: roots, Timeout: 300 * time.Millisecond, Now: h.clock.Now}).HTTP(256<<10, 0)
 	h.configure = func(cfg *idp.Config) {
-		cfg.Connect = oidcconn.Connect(oidcconn.Config{Client: client, Opener: h.sealer, Now: h.clock.now})
+		cfg.Connect = oidcconn.Connect(oidcconn.Config{Client: client, Opener: h.sealer, Now: h.clock.Now})
 	}
 	h.log = slog.New(slog.NewJSONHandler(log, nil))
 	h.start(base)
@@ -132,7 +132,7 @@ func lineOf(log, reference string) string {
 func TestProviderThatRotatesItsKeysGoesOn(t *testing.T) {
 	h, _ := guarded(t)
 	h.browser().signIn("alice@acme.test")
-	h.clock.forward(2 * time.Minute)
+	h.clock.Forward(2 * time.Minute)
 	h.op["acme"].Keys = []jose.JSONWebKey{optest.RSAKey("rsa-2")}
 	h.browser().signIn("alice@acme.test")
 }

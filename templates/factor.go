@@ -27,6 +27,7 @@ const (
 const (
 	FactorWrong   = "That did not work. Check the code, or use another way."
 	FactorTooMany = "There were too many tries. Wait half a minute, and try once more."
+	FactorLocked  = "Too many codes were wrong. Use a passkey, or ask an administrator to reset your second factors."
 	FactorPasskey = "That passkey did not work here."
 	FactorFull    = "There is no room for another factor: remove one first."
 )

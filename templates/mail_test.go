@@ -35,6 +35,7 @@ func sampleMails() map[string]map[string]string {
 		"factor_removed":  with(from, "factor", "Alice’s phone"),
 		"recovery_used":   with(from, "left", "7"),
 		"new_recovery":    with(from, "replaced", "yes"),
+		"codes_guessed":   from,
 		"sessions_ended":  {"by": "admin"},
 		"break_glass":     with(from, "person", "alice@acme.test", "until", "2026-11-22T14:30:00Z"),
 		"secret_expires":  {"connection": "Acme Okta", "expires": "2026-12-06 00:00 UTC", "link": "https://auth.example.com/account"},

@@ -18,7 +18,7 @@ func TestAppsAreListedInWords(t *testing.T) {
 	s := b.signIn("acme", "alice")
 	b.get(apps).says("No app has access at the moment.")
 	w.grant("acme", s, false)
-	w.clock.forward(2 * time.Minute)
+	w.clock.Forward(2 * time.Minute)
 	p := b.get(apps)
 	p.says("Status board", "Not verified", "Since 2 minutes ago", "Confirm who you are when you sign in", "See your monitors Sensitive")
 	p.hides("Also while you are away")
@@ -92,7 +92,7 @@ func TestApprovalFromBeforeTheAppChangedIsNotListed(t *testing.T) {
 	app, err := w.store.Client(w.Context(), "board")
 	w.must(err)
 	app.Name = "Another board"
-	w.must(w.store.UpdateClient(w.Context(), app, audit.ClientUpdated(w.Context(), w.clock.now(), app)))
+	w.must(w.store.UpdateClient(w.Context(), app, audit.ClientUpdated(w.Context(), w.clock.Now(), app)))
 	b.get(apps).says("No app has access at the moment.")
 	b.get(apps+"/board").refuses(http.StatusNotFound, "not_found")
 }

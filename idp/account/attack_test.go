@@ -143,7 +143,7 @@ func TestAttackGETChangesNothing(t *testing.T) {
 		b.get(path + query)
 		b.do(http.MethodHead, path+query, nil, "")
 	}
-	w.clock.forward(time.Second)
+	w.clock.Forward(time.Second)
 	if w.ended("acme", other.ID) || w.dead(ref) != "" || len(w.factorsOf("acme", s.User)) != 1 || len(w.trail("acme")) != before {
 		t.Errorf("something was done: %v", w.trail("acme"))
 	}

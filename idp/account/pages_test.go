@@ -32,7 +32,7 @@ func TestRoleSaysWhereItComesFrom(t *testing.T) {
 	con, err := w.tenant("acme").Connection(t.Context(), "con_acme")
 	w.must(err)
 	con.RoleClaim = "groups"
-	w.must(w.tenant("acme").UpdateConnection(t.Context(), con, audit.ConnectionUpdated(t.Context(), w.clock.now(), con)))
+	w.must(w.tenant("acme").UpdateConnection(t.Context(), con, audit.ConnectionUpdated(t.Context(), w.clock.Now(), con)))
 	b := w.browser()
 	b.signIn("acme", "alice")
 	b.get("/account/acme").says("Your identity provider says so each time that you sign in")
@@ -53,7 +53,7 @@ func TestWhoeverIsNotSignedInIsLedToTheSignIn(t *testing.T) {
 func TestSwitcherShowsEachOrganizationOfTheBrowser(t *testing.T) {
 	b := newWorld(t).browser()
 	b.signIn("acme", "alice")
-	b.clock.forward(time.Second)
+	b.clock.Forward(time.Second)
 	b.signIn("globex", "carol")
 	b.get("/account").says("Choose whose you want to see", "Acme", "alice@acme.test", "Globex", "carol@globex.test")
 	b.get("/account/globex").says("carol@globex.test", "Other organizations")
@@ -63,9 +63,9 @@ func TestSwitcherShowsEachOrganizationOfTheBrowser(t *testing.T) {
 func TestActivityKeepsASessionAlive(t *testing.T) {
 	b := newWorld(t).browser()
 	s := b.signIn("acme", "alice")
-	b.clock.forward(50 * time.Minute)
+	b.clock.Forward(50 * time.Minute)
 	b.get("/account/acme")
-	b.clock.forward(50 * time.Minute)
+	b.clock.Forward(50 * time.Minute)
 	if p := b.get("/account/acme"); p.Code != http.StatusOK || b.ended("acme", s.ID) {
 		t.Errorf("status %d", p.Code)
 	}
@@ -74,7 +74,7 @@ func TestActivityKeepsASessionAlive(t *testing.T) {
 func TestSuspendedTenantSaysSoAndWhomToAsk(t *testing.T) {
 	b := newWorld(t).browser()
 	b.signIn("acme", "alice")
-	b.change("acme", func(t *storage.Tenant) { t.SuspendedAt, t.SuspendReason = b.clock.now(), "The invoice is unpaid." })
+	b.change("acme", func(t *storage.Tenant) { t.SuspendedAt, t.SuspendReason = b.clock.Now(), "The invoice is unpaid." })
 	for _, path := range []string{"/account", "/account/acme", "/account/acme/sessions"} {
 		p := b.get(path)
 		p.refuses(http.StatusForbidden, "tenant_suspended")
@@ -88,8 +88,8 @@ func TestDisabledPersonIsRefused(t *testing.T) {
 	s := b.signIn("acme", "alice")
 	u, err := b.tenant("acme").User(t.Context(), s.User)
 	b.must(err)
-	u.DisabledAt = b.clock.now()
-	b.must(b.tenant("acme").UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), b.clock.now(), u)))
+	u.DisabledAt = b.clock.Now()
+	b.must(b.tenant("acme").UpdateUser(t.Context(), u, audit.UserDisabled(t.Context(), b.clock.Now(), u)))
 	b.policy("acme", func(p *storage.TenantPolicy) { p.Contact = "it@acme.test" })
 	p := b.get("/account/acme")
 	p.refuses(http.StatusForbidden, "user_suspended")
@@ -110,7 +110,7 @@ func (b *browser) unconfirmed(user storage.UserID) {
 	u, err := b.tenant("acme").User(b.Context(), user)
 	b.must(err)
 	u.EmailVerified = false
-	b.must(b.tenant("acme").UpdateUser(b.Context(), u, audit.UserUpdated(b.Context(), b.clock.now(), u)))
+	b.must(b.tenant("acme").UpdateUser(b.Context(), u, audit.UserUpdated(b.Context(), b.clock.Now(), u)))
 }
 
 func TestAddressIsConfirmedByAMailedLink(t *testing.T) {
@@ -141,7 +141,7 @@ func TestAttackManyMailsToOneAddress(t *testing.T) {
 	if sent := b.mailed(mail.VerifyAddress); len(sent) != 3 {
 		t.Errorf("%d mails", len(sent))
 	}
-	b.clock.forward(21 * time.Minute)
+	b.clock.Forward(21 * time.Minute)
 	b.follow(b.post("/account/acme/address", "csrf", b.token("/account/acme"))).says("A mail is on its way")
 }
 
@@ -169,7 +169,7 @@ func TestGETOfAForm(t *testing.T) {
 
 func TestNewWantsWhatItNeeds(t *testing.T) {
 	w := newWorld(t)
-	good := account.Config{Base: base, Store: w.store, People: w.server, Now: w.clock.now, CookieKey: make([]byte, sha256.Size)}
+	good := account.Config{Base: base, Store: w.store, People: w.server, Now: w.clock.Now, CookieKey: make([]byte, sha256.Size)}
 	if _, err := account.New(good); err != nil {
 		t.Fatal(err)
 	}

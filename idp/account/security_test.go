@@ -52,7 +52,7 @@ func TestProofForARemovalIsNotOld(t *testing.T) {
 	b := newWorld(t).browser()
 	s := b.signIn("acme", "alice", func(s *storage.Session) { s.Level, s.MFAAt = storage.LevelMFA, s.AuthTime })
 	f, _ := b.app("acme", s.User, "Old phone")
-	b.clock.forward(10 * time.Minute)
+	b.clock.Forward(10 * time.Minute)
 	if to := b.agree(remove + string(f.ID)).location(); !strings.HasPrefix(to, "/login/log_") || len(b.factorsOf("acme", s.User)) != 1 {
 		t.Errorf("leads to %s", to)
 	}
@@ -143,7 +143,7 @@ func TestWhoeverHasNoFactorAuthenticatesAnewBeforeTheFirst(t *testing.T) {
 	b := newWorld(t).browser()
 	b.signIn("acme", "alice")
 	for kind, then := range map[string]string{"passkey": "Add a passkey", "app": "Set up your authenticator app"} {
-		b.clock.forward(20 * time.Minute)
+		b.clock.Forward(20 * time.Minute)
 		p := b.get("/account/acme/security")
 		if !strings.Contains(p.Header().Get("Content-Security-Policy"), "form-action 'self' https:") {
 			t.Error("the form cannot lead to a provider")
@@ -165,14 +165,14 @@ func TestWhoeverHasAFactorProvesItBeforeTheNext(t *testing.T) {
 	b := newWorld(t).browser()
 	s := b.signIn("acme", "alice")
 	_, secret := b.app("acme", s.User, "Phone")
-	b.clock.forward(20 * time.Minute)
+	b.clock.Forward(20 * time.Minute)
 	for path, then := range map[string]string{
 		"passkey": "Add a factor", "app": "Set up your authenticator app", "codes": "Make new recovery codes?",
 	} {
 		p := b.follow(b.post("/account/acme/security/"+path, "csrf", b.token("/account/acme/security")))
 		p.says("Confirm it is you")
 		b.code(p, secret).says(then)
-		b.clock.forward(20 * time.Minute)
+		b.clock.Forward(20 * time.Minute)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestChangedFactorsOfferToEndTheOtherSessions(t *testing.T) {
 	b.get("/account/acme/security").hides("End all other sessions")
 	b.world.browser().signIn("acme", "alice")
 	b.get("/account/acme/security").says("Your factors have changed", "there is one", "End all other sessions")
-	b.clock.forward(20 * time.Minute)
+	b.clock.Forward(20 * time.Minute)
 	b.get("/account/acme/security").hides("End all other sessions")
 	s = b.proved("acme", "alice")
 	after := b.agree(remove + string(f.ID))

@@ -25,7 +25,7 @@ func TestSessionsAreListed(t *testing.T) {
 	w.browser().signIn("acme", "alice", onPhone)
 	w.browser().signIn("acme", "alice", func(s *storage.Session) { s.UserAgent, s.IP, s.Pending = "", "", true })
 	w.browser().signIn("acme", "bob", func(s *storage.Session) { s.IP = "198.51.100.99" })
-	w.clock.forward(10 * time.Minute)
+	w.clock.Forward(10 * time.Minute)
 	b := w.browser()
 	b.signIn("acme", "alice")
 	p := b.get(sessions)
@@ -90,7 +90,7 @@ func TestWhoeverEndsSessionsAuthenticatedLately(t *testing.T) {
 	other := w.browser().signIn("acme", "alice", onPhone)
 	b := w.browser()
 	b.signIn("acme", "alice")
-	w.clock.forward(17 * time.Minute)
+	w.clock.Forward(17 * time.Minute)
 	for _, page := range []string{sessions + "/" + string(other.ID), sessions + "/others"} {
 		b.get(page).says("First confirm that it is you")
 		p := b.get(b.agree(page).location())
@@ -102,7 +102,7 @@ func TestWhoeverEndsSessionsAuthenticatedLately(t *testing.T) {
 		p = b.provider(p)
 		p.hides("First confirm")
 		p.says("?")
-		w.clock.forward(17 * time.Minute)
+		w.clock.Forward(17 * time.Minute)
 	}
 	b.get(sessions) // activity
 	b.provider(b.get(b.agree(sessions + "/others").location()))
@@ -114,7 +114,7 @@ func TestWhoeverHasAFactorEndsSessionsByIt(t *testing.T) {
 	other, b := w.browser().signIn("acme", "alice", onPhone), w.browser()
 	_, secret := w.app("acme", other.User, "Phone")
 	b.signIn("acme", "alice")
-	w.clock.forward(20 * time.Minute)
+	w.clock.Forward(20 * time.Minute)
 	page := sessions + "/" + string(other.ID)
 	b.code(b.follow(b.agree(page)), secret).says("End this session?", "End it")
 	b.follow(b.agree(page)).says("That session has ended.")

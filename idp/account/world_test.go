@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +28,7 @@ import (
 	"github.com/watchgate/watchgate/idp/oidcconn"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
 	"github.com/watchgate/watchgate/internal/flow"
+	"github.com/watchgate/watchgate/internal/handclock"
 	"github.com/watchgate/watchgate/internal/mail"
 	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/seal"
@@ -43,29 +43,11 @@ const base = "https://auth.example.com"
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// clock is moved by hand.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is a deployment with the tenants acme and globex, each with a provider, and an
 // app.
 type world struct {
 	*testing.T
-	clock   *clock
+	clock   *handclock.Clock
 	store   *store
 	server  *idp.Server
 	factors *mfa.Factors
@@ -109,7 +91,7 @@ func onBoth(t *testing.T, test func(*world)) {
 
 func worldOn(t *testing.T, dsn string, configure func(*account.Config)) *world {
 	t.Helper()
-	w := &world{T: t, clock: &clock{at: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}, tenants: map[string]storage.TenantID{},
+	w := &world{T: t, clock: handclock.New(), tenants: map[string]storage.TenantID{},
 		op: map[string]*optest.Provider{}, mails: mail.NewMailbox(100)}
 	opened, err := sqlstore.Open(t.Context(), sqlstore.Config{DSN: dsn})
 	w.must(err)
@@ -118,12 +100,12 @@ func worldOn(t *testing.T, dsn string, configure func(*account.Config)) *world {
 	w.sealer, err = seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	w.must(err)
 	for _, slug := range []string{"acme", "globex"} {
-		w.op[slug] = optest.New(t, w.clock.now)
+		w.op[slug] = optest.New(t, w.clock.Now)
 		w.addTenant(slug)
 	}
 	w.addApps()
-	w.box = mail.New(mail.Config{Store: w.store, Sealer: w.sealer, Sender: w.mails, Now: w.clock.now, Issuer: base})
-	w.factors, err = mfa.New(mfa.Config{Base: base, Name: "Watchgate", Store: w.store, Sealer: w.sealer, Notifier: w.box, Now: w.clock.now})
+	w.box = mail.New(mail.Config{Store: w.store, Sealer: w.sealer, Sender: w.mails, Now: w.clock.Now, Issuer: base})
+	w.factors, err = mfa.New(mfa.Config{Base: base, Name: "Watchgate", Store: w.store, Sealer: w.sealer, Notifier: w.box, Now: w.clock.Now})
 	w.must(err)
 	w.start(configure)
 	return w
@@ -137,13 +119,13 @@ func (w *world) start(configure func(*account.Config)) {
 	}
 	var err error
 	w.server, err = idp.New(idp.Config{
-		Base: base, Store: w.store, Steps: flow.New(bytes.Repeat([]byte{2}, 32)), CookieKey: bytes.Repeat([]byte{3}, 32), Now: w.clock.now,
-		Connect: oidcconn.Connect(oidcconn.Config{Client: &http.Client{Transport: byHost(clients)}, Opener: w.sealer, Now: w.clock.now}),
+		Base: base, Store: w.store, Steps: flow.New(bytes.Repeat([]byte{2}, 32)), CookieKey: bytes.Repeat([]byte{3}, 32), Now: w.clock.Now,
+		Connect: oidcconn.Connect(oidcconn.Config{Client: &http.Client{Transport: byHost(clients)}, Opener: w.sealer, Now: w.clock.Now}),
 		Prover:  w.factors, Enroller: w.factors, Post: w.box,
 	})
 	w.must(err)
 	cfg := account.Config{
-		Base: base, Store: w.store, People: w.server, Prover: w.factors, Post: w.box, Now: w.clock.now,
+		Base: base, Store: w.store, People: w.server, Prover: w.factors, Post: w.box, Now: w.clock.Now,
 		CookieKey: bytes.Repeat([]byte{3}, 32), Support: "support@watch.example",
 	}
 	if configure != nil {
@@ -151,7 +133,7 @@ func (w *world) start(configure func(*account.Config)) {
 	}
 	pages, err := account.New(cfg)
 	w.must(err)
-	w.mux = web.NewMux(web.Config{Now: w.clock.now, HTTPS: true, ErrorPage: errorPage})
+	w.mux = web.NewMux(web.Config{Now: w.clock.Now, HTTPS: true, ErrorPage: errorPage})
 	w.server.Mount(w.mux)
 	pages.Mount(w.mux)
 }
@@ -180,7 +162,7 @@ func (w *world) must(err error) {
 
 func (w *world) addTenant(slug string) {
 	w.Helper()
-	ctx, now := w.Context(), w.clock.now()
+	ctx, now := w.Context(), w.clock.Now()
 	t := storage.Tenant{ID: storage.NewTenantID(now), Slug: slug, Name: strings.ToUpper(slug[:1]) + slug[1:], CreatedAt: now, Version: 1}
 	w.tenants[slug] = t.ID
 	w.must(w.store.CreateTenant(ctx, t, audit.TenantCreated(ctx, now, t)))
@@ -198,7 +180,7 @@ func (w *world) addTenant(slug string) {
 
 func (w *world) addApps() {
 	w.Helper()
-	ctx, now := w.Context(), w.clock.now()
+	ctx, now := w.Context(), w.clock.Now()
 	c := storage.Client{
 		ID: "board", Name: "Status board", AuthMethod: storage.AuthNone, GrantTypes: []string{storage.GrantAuthorizationCode, storage.GrantRefreshToken},
 		RedirectURIs: []string{"https://app.example/cb"}, Scopes: []string{"openid", "monitor:read", "offline_access"}, CreatedAt: now, Version: 1,
@@ -224,7 +206,7 @@ func (w *world) change(slug string, change func(*storage.Tenant)) {
 	t, err := w.store.TenantBySlug(w.Context(), slug)
 	w.must(err)
 	change(&t)
-	w.must(w.store.UpdateTenant(w.Context(), t, audit.TenantUpdated(w.Context(), w.clock.now(), t)))
+	w.must(w.store.UpdateTenant(w.Context(), t, audit.TenantUpdated(w.Context(), w.clock.Now(), t)))
 }
 
 // browser is one in which people are signed in.
@@ -246,7 +228,7 @@ func (w *world) browser() *browser {
 // signIn signs somebody in, past the pages: the provider authenticated them just now.
 func (b *browser) signIn(slug, name string, change ...func(*storage.Session)) storage.Session {
 	b.Helper()
-	ctx, now, handle := b.Context(), b.clock.now(), token.NewSecret()
+	ctx, now, handle := b.Context(), b.clock.Now(), token.NewSecret()
 	hash := sha256.Sum256([]byte(handle))
 	in := storage.SignIn{Identity: storage.Identity{Connection: storage.ConnectionID("con_" + slug), Issuer: b.op[slug].Issuer, Subject: name + "-sub"}}
 	var err error
@@ -409,7 +391,7 @@ func (b *browser) code(p page, secret string) page {
 
 func (w *world) otp(secret string) string {
 	w.Helper()
-	code, err := totp.GenerateCodeCustom(secret, w.clock.now(), totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	code, err := totp.GenerateCodeCustom(secret, w.clock.Now(), totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 	w.must(err)
 	return code
 }
@@ -424,7 +406,7 @@ func (w *world) app(slug string, user storage.UserID, name string) (storage.Fact
 	secret := strings.ReplaceAll(seed.Secret, " ", "")
 	_, err = w.factors.AddTOTP(w.Context(), w.tenants[slug], u, kept, w.otp(secret), name)
 	w.must(err)
-	w.clock.forward(time.Minute)
+	w.clock.Forward(time.Minute)
 	all := w.factorsOf(slug, user)
 	return all[slices.IndexFunc(all, func(f storage.Factor) bool { return f.Name == name })], secret
 }
@@ -439,7 +421,7 @@ func (w *world) factorsOf(slug string, user storage.UserID) []storage.Factor {
 // grant is access of the app in a session; offline outlives it.
 func (w *world) grant(slug string, s storage.Session, offline bool) storage.TokenRef {
 	w.Helper()
-	ctx, now := w.Context(), w.clock.now()
+	ctx, now := w.Context(), w.clock.Now()
 	t, err := w.store.TenantBySlug(ctx, slug)
 	w.must(err)
 	code := storage.Code{
@@ -464,7 +446,7 @@ func (w *world) grant(slug string, s storage.Session, offline bool) storage.Toke
 
 func (w *world) ref(kind token.Kind, life time.Duration) storage.TokenRef {
 	w.Helper()
-	r, err := token.Parse(kind, token.New(kind, w.clock.now().Add(life)))
+	r, err := token.Parse(kind, token.New(kind, w.clock.Now().Add(life)))
 	w.must(err)
 	return r
 }
@@ -474,7 +456,7 @@ func (w *world) dead(ref storage.TokenRef) string {
 	w.Helper()
 	_, found, err := w.store.FindAccess(w.Context(), "", ref)
 	w.must(err)
-	return found.Dead(w.clock.now())
+	return found.Dead(w.clock.Now())
 }
 
 // ended reports whether a session is over.
@@ -482,7 +464,7 @@ func (w *world) ended(slug string, id storage.SessionID) bool {
 	w.Helper()
 	s, err := w.tenant(slug).Session(w.Context(), id)
 	w.must(err)
-	return s.Expired(w.clock.now())
+	return s.Expired(w.clock.Now())
 }
 
 // trail are the kinds of a tenant's events, newest first.
@@ -500,7 +482,7 @@ func (w *world) trail(slug string) []string {
 // mailed sends what is queued, and returns the mails of a kind.
 func (w *world) mailed(kind mail.Kind) []mail.Envelope {
 	w.Helper()
-	w.clock.forward(time.Second)
+	w.clock.Forward(time.Second)
 	w.must(w.box.Tick(w.Context()))
 	return slices.DeleteFunc(w.mails.Mails(), func(e mail.Envelope) bool { return mail.Kind(e.Kind) != kind })
 }

@@ -43,7 +43,7 @@ func TestLogoutTokenSaysWhatAppsExpect(t *testing.T) {
 		t.Errorf("jti %q", id)
 	}
 	delete(claims, "jti")
-	now := float64(w.clock.now().Unix())
+	now := float64(w.clock.Now().Unix())
 	want := map[string]any{
 		"iss": issuer, "aud": string(c.ID), "sub": string(w.user), "sid": string(s), "iat": now, "exp": now + 120,
 		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
@@ -87,7 +87,7 @@ func TestAnswersAndWhatComesOfThem(t *testing.T) {
 			w.tell(w.worker())
 			waits := w.waiting()
 			if c.outcome == "" {
-				if len(waits) != 1 || !waits[0].NextAt.Equal(w.clock.now().Add(time.Second)) || len(w.outcomes()) != 0 {
+				if len(waits) != 1 || !waits[0].NextAt.Equal(w.clock.Now().Add(time.Second)) || len(w.outcomes()) != 0 {
 					t.Errorf("waiting %+v, trail %v", waits, w.outcomes())
 				}
 				return
@@ -112,12 +112,12 @@ func TestAnAppThatComesBackIsTold(t *testing.T) {
 	w.end(s)
 	worker := backchannel.New(w.config)
 	w.tell(worker)
-	w.clock.forward(999 * time.Millisecond)
+	w.clock.Forward(999 * time.Millisecond)
 	w.tell(worker)
 	if n := len(r.got()); n != 1 {
 		t.Fatalf("%d calls before the pause was over", n)
 	}
-	w.clock.forward(time.Millisecond)
+	w.clock.Forward(time.Millisecond)
 	w.tell(worker)
 	got := r.got()
 	if len(got) != 2 || w.part(got[0], 1)["jti"] == w.part(got[1], 1)["jti"] {
@@ -137,7 +137,7 @@ func TestAnAppThatNeverAnswersIsGivenUpAfterADay(t *testing.T) {
 	s := w.session()
 	w.app(r.URL, s)
 	w.end(s)
-	worker, began := w.worker(), w.clock.now()
+	worker, began := w.worker(), w.clock.Now()
 	var pauses []time.Duration
 	for {
 		w.tell(worker)
@@ -145,14 +145,14 @@ func TestAnAppThatNeverAnswersIsGivenUpAfterADay(t *testing.T) {
 		if len(waits) == 0 {
 			break
 		}
-		pauses = append(pauses, waits[0].NextAt.Sub(w.clock.now()))
-		w.clock.forward(pauses[len(pauses)-1])
+		pauses = append(pauses, waits[0].NextAt.Sub(w.clock.Now()))
+		w.clock.Forward(pauses[len(pauses)-1])
 	}
 	want := []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour}
 	if d := cmp.Diff(want, pauses[:min(len(want), len(pauses))]); d != "" {
 		t.Error(d)
 	}
-	took := w.clock.now().Sub(began)
+	took := w.clock.Now().Sub(began)
 	if took > 24*time.Hour || took < 20*time.Hour {
 		t.Errorf("the last attempt is %v after the sign-out", took)
 	}
@@ -164,7 +164,7 @@ func TestAnAppThatNeverAnswersIsGivenUpAfterADay(t *testing.T) {
 func TestAnAppThatIsGoneIsGivenUp(t *testing.T) {
 	for name, change := range map[string]func(*world, *storage.Client){
 		"without an address": func(_ *world, c *storage.Client) { c.BackchannelLogoutURI = "" },
-		"disabled":           func(w *world, c *storage.Client) { c.DisabledAt = w.clock.now() },
+		"disabled":           func(w *world, c *storage.Client) { c.DisabledAt = w.clock.Now() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -314,19 +314,19 @@ func TestAnAppThatFailsIsNotAskedForEachSession(t *testing.T) {
 		t.Errorf("%d calls of an app that is down", n)
 	}
 	for _, l := range w.waiting() {
-		if !l.NextAt.After(w.clock.now()) {
+		if !l.NextAt.After(w.clock.Now()) {
 			t.Fatal("it is asked again at once")
 		}
 	}
 	before := len(r.got())
-	w.clock.forward(time.Second)
+	w.clock.Forward(time.Second)
 	w.tell(worker)
 	if n := len(r.got()) - before; n != 1 {
 		t.Errorf("%d calls to see whether it is up", n)
 	}
 	up.Store(true)
 	for range 5 {
-		w.clock.forward(30 * time.Second)
+		w.clock.Forward(30 * time.Second)
 		w.tell(worker)
 	}
 	if n := len(w.outcomes()); n != 50 || len(w.waiting()) != 0 {
@@ -371,12 +371,12 @@ func TestANodeThatDiesInTheMiddleIsStoodInFor(t *testing.T) {
 		w.app(r.URL, s)
 		w.end(s)
 		// Another node has claimed it, and never says what came of it.
-		w.must(w.home.TryLogout(w.Context(), w.waiting()[0], w.clock.now().Add(20*time.Second)))
+		w.must(w.home.TryLogout(w.Context(), w.waiting()[0], w.clock.Now().Add(20*time.Second)))
 		w.tell(w.worker())
 		if n := len(r.got()); n != 0 {
 			w.Fatalf("%d calls while another node has the claim", n)
 		}
-		w.clock.forward(20 * time.Second)
+		w.clock.Forward(20 * time.Second)
 		w.tell(w.worker())
 		if len(r.got()) != 1 || len(w.outcomes()) != 1 {
 			w.Errorf("%d calls, trail %v", len(r.got()), w.outcomes())
@@ -417,7 +417,7 @@ func TestWhatTheStoreDidNotNoteIsNotDoneTwice(t *testing.T) {
 	w.end(s)
 	worker := w.worker()
 	w.tell(worker)
-	w.clock.forward(time.Minute)
+	w.clock.Forward(time.Minute)
 	if err := worker.Tick(t.Context()); err == nil {
 		t.Error("the store is away, and nobody is told")
 	}

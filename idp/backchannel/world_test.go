@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/watchgate/watchgate/idp/backchannel"
+	"github.com/watchgate/watchgate/internal/handclock"
 	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/internal/pgtest"
 	"github.com/watchgate/watchgate/internal/seal"
@@ -32,28 +33,10 @@ const issuer = "https://auth.example.com"
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// clock is moved by hand.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is a deployment with one tenant and one person.
 type world struct {
 	*testing.T
-	clock   *clock
+	clock   *handclock.Clock
 	dsn     string
 	store   *sqlstore.Store
 	signer  *signer.Signer
@@ -86,22 +69,22 @@ func onBoth(t *testing.T, test func(*world)) {
 
 func newWorldOn(t *testing.T, dsn string) *world {
 	t.Helper()
-	w := &world{T: t, dsn: dsn, clock: &clock{at: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}, metrics: prometheus.NewRegistry()}
+	w := &world{T: t, dsn: dsn, clock: handclock.New(), metrics: prometheus.NewRegistry()}
 	w.store = w.open()
-	w.must(w.store.Prepare(t.Context(), w.clock.now()))
+	w.must(w.store.Prepare(t.Context(), w.clock.Now()))
 	sealer, err := seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	w.must(err)
-	w.signer, err = signer.New(t.Context(), signer.Config{Keys: w.store, Sealer: sealer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler)})
+	w.signer, err = signer.New(t.Context(), signer.Config{Keys: w.store, Sealer: sealer, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler)})
 	w.must(err)
-	w.tenant = storage.Tenant{ID: storage.NewTenantID(w.clock.now()), Slug: "acme", Name: "Acme", CreatedAt: w.clock.now(), Version: 1}
+	w.tenant = storage.Tenant{ID: storage.NewTenantID(w.clock.Now()), Slug: "acme", Name: "Acme", CreatedAt: w.clock.Now(), Version: 1}
 	w.must(w.store.CreateTenant(t.Context(), w.tenant, w.event()))
 	w.home, w.con = w.store.Tenant(w.tenant.ID), "con_acme"
 	w.must(w.home.CreateConnection(t.Context(), storage.Connection{
-		ID: w.con, Kind: storage.OIDC, Name: "acme", Issuer: "https://idp.example", ClientID: "wg", CreatedAt: w.clock.now(), Version: 1,
+		ID: w.con, Kind: storage.OIDC, Name: "acme", Issuer: "https://idp.example", ClientID: "wg", CreatedAt: w.clock.Now(), Version: 1,
 	}, w.event()))
-	w.user = storage.NewUserID(w.clock.now())
+	w.user = storage.NewUserID(w.clock.Now())
 	w.config = backchannel.Config{
-		Store: w.store, Signer: w.signer, Issuer: issuer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler), Registerer: w.metrics,
+		Store: w.store, Signer: w.signer, Issuer: issuer, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler), Registerer: w.metrics,
 		Poster: outbound.New(outbound.Config{AllowLoopbackHTTP: true}).HTTP(1<<10, 0),
 	}
 	return w
@@ -123,13 +106,13 @@ func (w *world) must(err error) {
 }
 
 func (w *world) event() storage.Event {
-	return storage.Event{ID: storage.NewEventID(w.clock.now()), Time: w.clock.now(), Kind: "x", Outcome: "success", ActorKind: "system"}
+	return storage.Event{ID: storage.NewEventID(w.clock.Now()), Time: w.clock.Now(), Kind: "x", Outcome: "success", ActorKind: "system"}
 }
 
 // session signs the person in.
 func (w *world) session() storage.SessionID {
 	w.Helper()
-	now := w.clock.now()
+	now := w.clock.Now()
 	in := storage.SignIn{
 		Identity: storage.Identity{Connection: w.con, Issuer: "https://idp.example", Subject: "alice"},
 		User:     storage.User{ID: w.user, Role: storage.RoleMember, Email: "alice@acme.test", CreatedAt: now, Version: 1}, Create: true,
@@ -147,7 +130,7 @@ func (w *world) session() storage.SessionID {
 func (w *world) app(uri string, in ...storage.SessionID) storage.Client {
 	w.Helper()
 	w.apps++
-	now := w.clock.now()
+	now := w.clock.Now()
 	c := storage.Client{
 		ID: storage.ClientID(fmt.Sprintf("app-%d", w.apps)), Name: "App", AuthMethod: storage.AuthNone, GrantTypes: []string{storage.GrantAuthorizationCode},
 		RedirectURIs: []string{"https://app.example/cb"}, BackchannelLogoutURI: uri, Scopes: []string{"openid"}, CreatedAt: now, Version: 1,
@@ -161,7 +144,7 @@ func (w *world) app(uri string, in ...storage.SessionID) storage.Client {
 
 func (w *world) tokens(c storage.Client, in storage.SessionID) {
 	w.Helper()
-	now := w.clock.now()
+	now := w.clock.Now()
 	code := storage.Code{
 		Ref: w.ref(token.Code, time.Minute), Grant: storage.NewGrantID(now), User: w.user, Client: c.ID, Session: in, Connection: w.con,
 		RedirectURI: "https://app.example/cb", Scopes: c.Scopes, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
@@ -179,7 +162,7 @@ func (w *world) tokens(c storage.Client, in storage.SessionID) {
 
 func (w *world) ref(kind token.Kind, life time.Duration) storage.TokenRef {
 	w.Helper()
-	r, err := token.Parse(kind, token.New(kind, w.clock.now().Add(life)))
+	r, err := token.Parse(kind, token.New(kind, w.clock.Now().Add(life)))
 	w.must(err)
 	return r
 }
@@ -188,7 +171,7 @@ func (w *world) ref(kind token.Kind, life time.Duration) storage.TokenRef {
 func (w *world) end(sessions ...storage.SessionID) {
 	w.Helper()
 	for _, s := range sessions {
-		w.must(w.home.EndSession(w.Context(), s, w.clock.now(), w.event()))
+		w.must(w.home.EndSession(w.Context(), s, w.clock.Now(), w.event()))
 	}
 }
 
@@ -210,7 +193,7 @@ func (w *world) tell(worker *backchannel.Worker) {
 // waiting is what the store has still to tell, whenever that is.
 func (w *world) waiting() []storage.Logout {
 	w.Helper()
-	all, err := w.store.DueLogouts(w.Context(), w.clock.now().AddDate(1, 0, 0), 1000)
+	all, err := w.store.DueLogouts(w.Context(), w.clock.Now().AddDate(1, 0, 0), 1000)
 	w.must(err)
 	return all
 }

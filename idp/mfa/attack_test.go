@@ -281,7 +281,7 @@ func TestAttackBruteForceOfCodes(t *testing.T) {
 			}
 			refused(t, "a guess", proof, err)
 		}
-		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); !errors.Is(err, idp.ErrTooManyTries) {
+		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); !errors.Is(err, idp.ErrTooManyTries) || errors.Is(err, idp.ErrLocked) {
 			t.Errorf("the sixth, which is right, was looked at: %v", err)
 		}
 		if _, err := w.factors.Recover(w.ctx, w.acme, w.alice.ID, codes[0]); !errors.Is(err, idp.ErrTooManyTries) {
@@ -311,10 +311,10 @@ func TestAttackPatientGuessing(t *testing.T) {
 		w.must(err)
 		device := w.enrol(w.acme, w.alice)
 		w.guessed(storage.MaxTries)
-		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); !errors.Is(err, idp.ErrTooManyTries) {
+		if _, err := w.factors.Code(w.ctx, w.acme, w.alice.ID, w.code(secret)); !errors.Is(err, idp.ErrLocked) {
 			t.Errorf("the right code: %v", err)
 		}
-		if _, err := w.factors.Recover(w.ctx, w.acme, w.alice.ID, codes[0]); !errors.Is(err, idp.ErrTooManyTries) {
+		if _, err := w.factors.Recover(w.ctx, w.acme, w.alice.ID, codes[0]); !errors.Is(err, idp.ErrLocked) {
 			t.Errorf("a recovery code: %v", err)
 		}
 		options, kept, err := w.factors.Challenge(w.ctx, w.acme, w.alice.ID)

@@ -3,8 +3,8 @@
 //
 // It owns the ceremonies and what is kept of a factor: a passkey's public key, a TOTP
 // seed, which is sealed, and the SHA-256 of recovery codes. It tells people of every
-// factor that is added and of every recovery. [Factors] implements [idp.Prover] and
-// [idp.Enroller].
+// factor that is added, of every recovery, and of guesses. [Factors] implements
+// [idp.Prover] and [idp.Enroller].
 //
 // It does not own when a factor is asked for, what a session has proved (package idp),
 // the pages (package templates), or how the rows are kept (package storage).
@@ -21,5 +21,6 @@
 // Codes of both kinds count together: [idp.FactorTries] of a person are looked at in a
 // row, and then one each [idp.FactorPause]. A try is counted before it is looked at. After
 // [storage.MaxTries] failures without a success, none is looked at any more until the
-// person uses a passkey, or an administrator takes their factors away.
+// person uses a passkey, or an administrator takes their factors away ([idp.ErrLocked]).
+// At the last that is looked at without a pause, if it is wrong, the person gets a mail.
 package mfa

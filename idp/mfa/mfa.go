@@ -48,9 +48,6 @@ type Config struct {
 	Now      func() time.Time
 }
 
-// errLocked: no time helps, but a passkey of the person's, or an administrator.
-var errLocked = fmt.Errorf("%w: no further ones are looked at", idp.ErrTooManyTries)
-
 // Factors are a deployment's second factors. It is safe for concurrent use.
 type Factors struct {
 	cfg Config
@@ -125,16 +122,44 @@ func (f *Factors) room(ctx context.Context, t storage.TenantID, u storage.UserID
 	return all, nil
 }
 
-// try counts a guess before anybody looks at it.
-func (f *Factors) try(ctx context.Context, t storage.TenantID, u storage.UserID) error {
+// guess has a code looked at, after it was counted. A success forgets what was counted.
+// When as many in a row were wrong as are looked at without a pause, the person is told.
+func (f *Factors) guess(ctx context.Context, t storage.TenantID, u storage.UserID, look func() (idp.Proof, error)) (idp.Proof, error) {
+	n, err := f.try(ctx, t, u)
+	if err != nil {
+		return idp.Proof{}, err
+	}
+	proof, err := look()
+	switch {
+	case err == nil:
+		return proof, f.cfg.Store.Tenant(t).ClearTries(ctx, u)
+	case n == idp.FactorTries && errors.Is(err, idp.ErrWrongFactor):
+		if away := f.warn(ctx, t, u); away != nil {
+			return idp.Proof{}, away
+		}
+	}
+	return idp.Proof{}, err
+}
+
+// warn tells somebody that their codes are guessed: whoever does may have their password.
+func (f *Factors) warn(ctx context.Context, t storage.TenantID, u storage.UserID) error {
+	person, err := f.cfg.Store.Tenant(t).User(ctx, u)
+	if err != nil {
+		return err
+	}
+	return f.tell(ctx, t, person, mail.CodesGuessed, map[string]string{})
+}
+
+// try counts a guess before anybody looks at it, and returns how many there were in a row.
+func (f *Factors) try(ctx context.Context, t storage.TenantID, u storage.UserID) (int, error) {
 	n, err := f.cfg.Store.Tenant(t).TakeTry(ctx, u, idp.FactorTries, idp.FactorPause, f.now())
 	switch {
 	case errors.Is(err, storage.ErrConsumed) && n >= storage.MaxTries:
-		return fmt.Errorf("%w: %w", errLocked, err)
+		return n, fmt.Errorf("%w: %w", idp.ErrLocked, err)
 	case errors.Is(err, storage.ErrConsumed):
-		return fmt.Errorf("%w: %w", idp.ErrTooManyTries, err)
+		return n, fmt.Errorf("%w: %w", idp.ErrTooManyTries, err)
 	}
-	return err
+	return n, err
 }
 
 // tell notifies a person, if they have an address: what happened has happened.

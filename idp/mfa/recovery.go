@@ -32,22 +32,32 @@ func (f *Factors) NewRecoveryCodes(ctx context.Context, t storage.TenantID, u st
 		code := crockford.EncodeToString(random)
 		codes[i], hashes[i] = grouped(code, "-"), hashOf(code)
 	}
-	now := f.now()
-	if err := f.cfg.Store.Tenant(t).ReplaceRecoveryCodes(ctx, u, hashes, now, audit.RecoveryCodesReplaced(ctx, now, u)); err != nil {
-		return nil, err
-	}
-	person, err := f.cfg.Store.Tenant(t).User(ctx, u)
+	tenant, now := f.cfg.Store.Tenant(t), f.now()
+	before, err := tenant.CountRecoveryCodes(ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	return codes, f.tell(ctx, t, person, mail.NewRecovery, map[string]string{})
+	if err := tenant.ReplaceRecoveryCodes(ctx, u, hashes, now, audit.RecoveryCodesReplaced(ctx, now, u)); err != nil {
+		return nil, err
+	}
+	person, err := tenant.User(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	said := map[string]string{}
+	if before > 0 {
+		said["replaced"] = "yes"
+	}
+	return codes, f.tell(ctx, t, person, mail.NewRecovery, said)
 }
 
 // Recover implements [idp.Prover].
 func (f *Factors) Recover(ctx context.Context, t storage.TenantID, u storage.UserID, code string) (idp.Proof, error) {
-	if err := f.try(ctx, t, u); err != nil {
-		return idp.Proof{}, err
-	}
+	return f.guess(ctx, t, u, func() (idp.Proof, error) { return f.recover(ctx, t, u, code) })
+}
+
+// recover uses a recovery code up.
+func (f *Factors) recover(ctx context.Context, t storage.TenantID, u storage.UserID, code string) (idp.Proof, error) {
 	tenant, now := f.cfg.Store.Tenant(t), f.now()
 	err := tenant.UseRecoveryCode(ctx, u, hashOf(asMade(code)), now, audit.RecoveryCodeUsed(ctx, now, u))
 	switch {
@@ -59,7 +69,7 @@ func (f *Factors) Recover(ctx context.Context, t storage.TenantID, u storage.Use
 	if err := f.recovered(ctx, t, u); err != nil {
 		return idp.Proof{}, err
 	}
-	return idp.Proof{Tenant: t, User: u, AMR: []string{"rec"}, Level: storage.LevelMFA}, tenant.ClearTries(ctx, u)
+	return idp.Proof{Tenant: t, User: u, AMR: []string{"rec"}, Level: storage.LevelMFA}, nil
 }
 
 // recovered tells the person that one of their codes was used.

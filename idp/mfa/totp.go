@@ -38,9 +38,11 @@ var errCode = errors.New("mfa: not the code, or it was used")
 // Code implements [idp.Prover]: a code of any of the person's apps, of a step after
 // the last that was used (RFC 6238 section 5.2: each once).
 func (f *Factors) Code(ctx context.Context, t storage.TenantID, u storage.UserID, code string) (idp.Proof, error) {
-	if err := f.try(ctx, t, u); err != nil {
-		return idp.Proof{}, err
-	}
+	return f.guess(ctx, t, u, func() (idp.Proof, error) { return f.code(ctx, t, u, code) })
+}
+
+// code uses a TOTP code up.
+func (f *Factors) code(ctx context.Context, t storage.TenantID, u storage.UserID, code string) (idp.Proof, error) {
 	tenant := f.cfg.Store.Tenant(t)
 	all, err := tenant.ListFactors(ctx, u)
 	if err != nil {
@@ -55,7 +57,7 @@ func (f *Factors) Code(ctx context.Context, t storage.TenantID, u storage.UserID
 	} else if err != nil {
 		return idp.Proof{}, err
 	}
-	return totpProof(t, factor), tenant.ClearTries(ctx, u)
+	return totpProof(t, factor), nil
 }
 
 // matching returns the app that made the code, as it is when the code is used up.
@@ -133,9 +135,11 @@ func (f *Factors) AddTOTP(ctx context.Context, t storage.TenantID, u storage.Use
 	if err != nil {
 		return idp.Proof{}, err
 	}
-	if err := f.try(ctx, t, u.ID); err != nil {
-		return idp.Proof{}, err
-	}
+	return f.guess(ctx, t, u.ID, func() (idp.Proof, error) { return f.enrolled(ctx, t, u, c, code, name) })
+}
+
+// enrolled stores the app of a ceremony that made the code.
+func (f *Factors) enrolled(ctx context.Context, t storage.TenantID, u storage.User, c ceremony, code, name string) (idp.Proof, error) {
 	seed, err := f.cfg.Sealer.Open(place(t, c.Factor), c.Sealed)
 	if err != nil {
 		return idp.Proof{}, fmt.Errorf("mfa: %w", err)
@@ -151,7 +155,7 @@ func (f *Factors) AddTOTP(ctx context.Context, t storage.TenantID, u storage.Use
 	if err != nil {
 		return idp.Proof{}, err
 	}
-	return totpProof(t, factor), f.cfg.Store.Tenant(t).ClearTries(ctx, u.ID)
+	return totpProof(t, factor), nil
 }
 
 func totpProof(t storage.TenantID, factor storage.Factor) idp.Proof {

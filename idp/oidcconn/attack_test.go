@@ -17,6 +17,7 @@ import (
 
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
+	"github.com/watchgate/watchgate/internal/handclock"
 	"github.com/watchgate/watchgate/internal/outbound"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -85,7 +86,7 @@ func attackerKey(t *testing.T) jose.JSONWebKey {
 func TestAttackIDTokenWithItsOwnKeyInTheHeader(t *testing.T) {
 	r := newRoom(t)
 	evil := attackerKey(t)
-	thief := optest.New(t, r.clock.now)
+	thief := optest.New(t, r.clock.Now)
 	thief.Keys = []jose.JSONWebKey{evil}
 	for name, header := range map[string]map[string]any{
 		"jwk": {"jwk": evil.Public()},
@@ -125,7 +126,7 @@ func TestAttackIDTokenOfAnotherType(t *testing.T) {
 }
 
 func TestAttackIDTokenClaims(t *testing.T) {
-	now := newClock().now()
+	now := handclock.New().Now()
 	for name, bend := range map[string]func(c map[string]any){
 		"no nonce":              func(c map[string]any) { delete(c, "nonce") },
 		"wrong nonce":           func(c map[string]any) { c["nonce"] = "another" },
@@ -157,7 +158,7 @@ func TestAttackIDTokenClaims(t *testing.T) {
 }
 
 func TestIDTokenWithinTheLeeway(t *testing.T) {
-	now := newClock().now()
+	now := handclock.New().Now()
 	for name, bend := range map[string]func(c map[string]any){
 		"expired 60 s":      func(c map[string]any) { c["exp"] = now.Add(-60 * time.Second).Unix() },
 		"iat 60 s ahead":    func(c map[string]any) { c["iat"] = now.Add(60 * time.Second).Unix() },
@@ -179,7 +180,7 @@ func TestIDTokenWithinTheLeeway(t *testing.T) {
 
 func TestAttackMixUp(t *testing.T) {
 	r := newRoom(t)
-	other := optest.New(t, r.clock.now)
+	other := optest.New(t, r.clock.Now)
 	for name, bend := range map[string]func(p url.Values){
 		"iss of another":      func(p url.Values) { p.Set("iss", other.Issuer) },
 		"iss missing":         func(p url.Values) { p.Del("iss") },
@@ -308,12 +309,12 @@ func TestAttackIssuerWithoutItsSchemeFromGoogle(t *testing.T) {
 	c := r.connector().(*connector)
 	got := idToken{IDToken: &oidc.IDToken{
 		Issuer: "accounts.google.com", Subject: "s", Audience: []string{optest.ClientID}, Nonce: "n",
-	}, all: map[string]any{"iat": float64(r.clock.now().Unix())}}
-	if c.refuse(got, "n", r.clock.now()) == "" {
+	}, all: map[string]any{"iat": float64(r.clock.Now().Unix())}}
+	if c.refuse(got, "n", r.clock.Now()) == "" {
 		t.Error("accepted")
 	}
 	got.Issuer = r.con.Issuer
-	if why := c.refuse(got, "n", r.clock.now()); why != "" {
+	if why := c.refuse(got, "n", r.clock.Now()); why != "" {
 		t.Error(why)
 	}
 }
@@ -325,7 +326,7 @@ func TestAttackConnectionToAPrivateAddress(t *testing.T) {
 	for _, issuer := range []string{"https://127.0.0.1", "https://10.0.0.1/realm", "https://[::1]", "https://169.254.169.254", "https://127.0.0.1:8443"} {
 		r := newRoom(t)
 		r.con.Issuer, r.con.SealedSecret = issuer, nil
-		connect := Connect(Config{Client: client, Now: r.clock.now})
+		connect := Connect(Config{Client: client, Now: r.clock.Now})
 		c, err := connect(t.Context(), tenant, r.con)
 		if err == nil {
 			_, err = c.AuthURL(t.Context(), idp.UpstreamRequest{State: "s", Nonce: "n", Verifier: "v", RedirectURI: callback})
@@ -337,7 +338,7 @@ func TestAttackConnectionToAPrivateAddress(t *testing.T) {
 }
 
 func TestAttackKeysAtAPrivateAddress(t *testing.T) {
-	cfg := Config{Client: outbound.New(outbound.Config{}).HTTP(1<<20, 0), Now: newClock().now}
+	cfg := Config{Client: outbound.New(outbound.Config{}).HTTP(1<<20, 0), Now: handclock.New().Now}
 	_, err := newKeySet(cfg, "https://10.0.0.1/jwks", defaultAlgs).download(t.Context())
 	if !errors.Is(err, idp.ErrUpstreamInvalid) || errors.Is(err, idp.ErrUpstreamUnavailable) {
 		t.Error(err)

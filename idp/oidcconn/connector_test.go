@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
+	"github.com/watchgate/watchgate/internal/handclock"
 	"github.com/watchgate/watchgate/internal/seal"
 	"github.com/watchgate/watchgate/storage"
 )
@@ -24,30 +24,10 @@ const (
 	callback = "https://auth.example.com/login/callback/con_1"
 )
 
-// clock is a clock that tests move by hand.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // room is a provider and a connection to it.
 type room struct {
 	t       *testing.T
-	clock   *clock
+	clock   *handclock.Clock
 	op      *optest.Provider
 	con     storage.Connection
 	sealer  *seal.Sealer
@@ -55,15 +35,15 @@ type room struct {
 }
 
 func newRoom(t *testing.T) *room {
-	c := newClock()
+	c := handclock.New()
 	sealer, err := seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &room{t: t, clock: c, op: optest.New(t, c.now), sealer: sealer}
+	r := &room{t: t, clock: c, op: optest.New(t, c.Now), sealer: sealer}
 	r.con = storage.Connection{ID: "con_1", Kind: storage.OIDC, Issuer: r.op.Issuer, ClientID: optest.ClientID, Scopes: []string{"openid", "email", "profile"}, Version: 1}
 	r.con.SealedSecret = r.seal("client_secret", optest.ClientSecret)
-	r.connect = Connect(Config{Client: r.op.Client, Opener: sealer, Now: c.now})
+	r.connect = Connect(Config{Client: r.op.Client, Opener: sealer, Now: c.Now})
 	return r
 }
 
@@ -217,7 +197,7 @@ func TestAuthTimeIsReported(t *testing.T) {
 	req, age := request, int64(60)
 	req.MaxAge = &age
 	got, err := r.connector().Finish(t.Context(), r.authorize(req))
-	if err != nil || !got.AuthTime.Equal(r.clock.now()) {
+	if err != nil || !got.AuthTime.Equal(r.clock.Now()) {
 		t.Errorf("auth_time = %v, err %v", got.AuthTime, err)
 	}
 	if got, err := r.signIn(); err != nil || !got.AuthTime.IsZero() {
@@ -260,7 +240,7 @@ func TestSecretGoesToTheTokenEndpointAlone(t *testing.T) {
 
 func TestAttackTokenEndpointRedirectsTheSecretAway(t *testing.T) {
 	r := newRoom(t)
-	thief := optest.New(t, r.clock.now)
+	thief := optest.New(t, r.clock.Now)
 	r.op.Intercept = func(w http.ResponseWriter, req *http.Request) bool {
 		if req.URL.Path != "/token" {
 			return false

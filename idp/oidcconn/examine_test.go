@@ -37,7 +37,7 @@ func wellSet(t *testing.T) *room {
 		d["scopes_supported"] = []string{"openid", "email", "profile"}
 		d["code_challenge_methods_supported"] = []string{"S256"}
 	}
-	r.con.SecretExpiresAt = r.clock.now().Add(90 * 24 * time.Hour)
+	r.con.SecretExpiresAt = r.clock.Now().Add(90 * 24 * time.Hour)
 	r.again()
 	return r
 }
@@ -107,9 +107,9 @@ func TestExaminationFindsWhatIsWrong(t *testing.T) {
 		{"public client", "client_secret", func(r *room) { r.con.SealedSecret = nil }, idp.VerdictFailed, "a connection without a client secret"},
 		{"next secret", "next_secret", func(r *room) { r.con.SealedNextSecret = r.seal("next_secret", "not yet") }, idp.VerdictFailed, "the next client secret"},
 		{"no expiry", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = time.Time{} }, idp.VerdictUnknown, "not known whether the client secret ends"},
-		{"ends soon", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.now().Add(10 * 24 * time.Hour) }, idp.VerdictWarning, "in 10 days"},
-		{"ends tomorrow", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.now().Add(24 * time.Hour) }, idp.VerdictWarning, "in 1 day."},
-		{"over", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.now().Add(-time.Hour) }, idp.VerdictFailed, "ended on"},
+		{"ends soon", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.Now().Add(10 * 24 * time.Hour) }, idp.VerdictWarning, "in 10 days"},
+		{"ends tomorrow", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.Now().Add(24 * time.Hour) }, idp.VerdictWarning, "in 1 day."},
+		{"over", "secret_expiry", func(r *room) { r.con.SecretExpiresAt = r.clock.Now().Add(-time.Hour) }, idp.VerdictFailed, "ended on"},
 		{"not found", "discovery", func(r *room) { r.con.Issuer += "/nowhere" }, idp.VerdictFailed, "status 404"},
 		{"down", "discovery", func(r *room) {
 			r.op.Intercept = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(http.StatusBadGateway); return true }
@@ -154,7 +154,7 @@ func TestExaminationAsksForNoEndOfASecretThatHasNone(t *testing.T) {
 		if (f.Check != "") != ends || ends && (f.Verdict != idp.VerdictUnknown || !strings.Contains(f.Remedy, "enter the day")) {
 			t.Errorf("%s: %+v", preset, f)
 		}
-		r.con.SecretExpiresAt = r.clock.now().Add(-time.Hour)
+		r.con.SecretExpiresAt = r.clock.Now().Add(-time.Hour)
 		r.again()
 		if f := finding(r.examine(), "secret_expiry"); f.Verdict != idp.VerdictFailed {
 			t.Errorf("%s: %+v", preset, f)
@@ -182,7 +182,7 @@ func TestExaminationSaysWhichEndpointsAreGood(t *testing.T) {
 		r := wellSet(t)
 		before := r.op.Discovery
 		r.op.Discovery = func(d map[string]any) { before(d); d["jwks_uri"] = jwks }
-		r.connect = Connect(Config{Client: r.op.Client, Opener: r.sealer, Now: r.clock.now, AllowLoopbackHTTP: true})
+		r.connect = Connect(Config{Client: r.op.Client, Opener: r.sealer, Now: r.clock.Now, AllowLoopbackHTTP: true})
 		if f := finding(r.examine(), "endpoints"); f.Verdict != idp.VerdictOK || f.Detail != want {
 			t.Errorf("%+v", f)
 		}
@@ -239,7 +239,7 @@ func TestAttackExaminationGivesTheSecretAway(t *testing.T) {
 func TestExaminationOfAPrivateAddressSaysNothingOfIt(t *testing.T) {
 	r := wellSet(t)
 	r.con.Issuer, r.con.SealedSecret = "https://10.0.0.1", nil
-	r.connect = Connect(Config{Client: outbound.New(outbound.Config{}).HTTP(1<<20, 0), Now: r.clock.now})
+	r.connect = Connect(Config{Client: outbound.New(outbound.Config{}).HTTP(1<<20, 0), Now: r.clock.Now})
 	f := finding(r.examine(), "discovery")
 	if f.Verdict != idp.VerdictFailed || !strings.Contains(f.Detail, "not a public https address") {
 		t.Errorf("%+v", f)

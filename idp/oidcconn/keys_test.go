@@ -23,7 +23,7 @@ func (r *room) succeeds(why string) {
 func TestRotatedKeyIsFetched(t *testing.T) {
 	r := newRoom(t)
 	r.succeeds("first key")
-	r.clock.forward(2 * time.Minute)
+	r.clock.Forward(2 * time.Minute)
 	r.op.Keys = []jose.JSONWebKey{optest.ECKey("ec-1")}
 	r.succeeds("a new key, of another kind")
 	if n := r.op.Seen("/jwks"); n != 2 {
@@ -37,14 +37,14 @@ func TestUnknownKeysCauseOneFetchAMinute(t *testing.T) {
 	stranger := attackerKey(t)
 	stranger.KeyID = "unknown"
 	r.op.Sign = func(payload []byte) string { return optest.Sign(stranger, nil, payload) }
-	r.clock.forward(2 * time.Minute)
+	r.clock.Forward(2 * time.Minute)
 	for range 5 {
 		r.refused()
 	}
 	if n := r.op.Seen("/jwks"); n != 2 {
 		t.Errorf("the keys were fetched %d times, want 2", n)
 	}
-	r.clock.forward(time.Minute)
+	r.clock.Forward(time.Minute)
 	r.refused()
 	if n := r.op.Seen("/jwks"); n != 3 {
 		t.Errorf("the keys were fetched %d times a minute later, want 3", n)
@@ -57,7 +57,7 @@ func TestRemovedKeyStopsWorking(t *testing.T) {
 	old := r.op.Keys[0]
 	r.op.Keys = []jose.JSONWebKey{optest.ECKey("ec-1")}
 	r.op.Sign = func(payload []byte) string { return optest.Sign(old, nil, payload) }
-	r.clock.forward(discoveryAge)
+	r.clock.Forward(discoveryAge)
 	r.refused()
 }
 
@@ -71,9 +71,9 @@ func TestKeysServeForADayWhileTheProviderIsAway(t *testing.T) {
 		}
 		return away
 	}
-	r.clock.forward(staleAge - time.Minute)
+	r.clock.Forward(staleAge - time.Minute)
 	r.succeeds("just under a day")
-	r.clock.forward(time.Minute)
+	r.clock.Forward(time.Minute)
 	if _, err := r.connector().AuthURL(t.Context(), request); err == nil {
 		t.Error("a discovery document serves for longer than a day")
 	}
@@ -119,12 +119,12 @@ func TestDiscoveryIsReadOnceAnHour(t *testing.T) {
 	if _, err := c.AuthURL(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
-	r.clock.forward(discoveryAge - time.Second)
+	r.clock.Forward(discoveryAge - time.Second)
 	ask()
 	if n := r.op.Seen("/.well-known/openid-configuration"); n != 1 {
 		t.Errorf("discovery was read %d times within the hour, want 1", n)
 	}
-	r.clock.forward(time.Second)
+	r.clock.Forward(time.Second)
 	ask()
 	if n := r.op.Seen("/.well-known/openid-configuration"); n < 2 {
 		t.Error("discovery was not read again after an hour")
@@ -134,7 +134,7 @@ func TestDiscoveryIsReadOnceAnHour(t *testing.T) {
 // A set that is older than a day is not believed, however long the provider is away.
 func TestKeysAreNotBelievedAfterADay(t *testing.T) {
 	r := newRoom(t)
-	cfg := Config{Client: r.op.Client, Now: r.clock.now}
+	cfg := Config{Client: r.op.Client, Now: r.clock.Now}
 	k := newKeySet(cfg, r.op.Issuer+"/jwks", defaultAlgs)
 	token := optest.Sign(r.op.Keys[0], nil, []byte(`{}`))
 	any := acceptable{types: []string{"jwt"}}
@@ -146,11 +146,11 @@ func TestKeysAreNotBelievedAfterADay(t *testing.T) {
 		return true
 	}
 	k.cfg.Client = &http.Client{Transport: outages{r.op.Client.Transport}}
-	r.clock.forward(staleAge - time.Second)
+	r.clock.Forward(staleAge - time.Second)
 	if _, err := k.verify(t.Context(), token, any); err != nil {
 		t.Errorf("within the day: %v", err)
 	}
-	r.clock.forward(time.Second)
+	r.clock.Forward(time.Second)
 	if _, err := k.verify(t.Context(), token, any); !errors.Is(err, idp.ErrUpstreamUnavailable) {
 		t.Errorf("after a day: %v, want ErrUpstreamUnavailable", err)
 	}
@@ -163,7 +163,7 @@ func TestRemovedKeyStopsWorkingWhenTheKeysAreReadAgain(t *testing.T) {
 	r.succeeds("first key")
 	old := r.op.Keys[0]
 	r.op.Keys = []jose.JSONWebKey{optest.ECKey("ec-1")}
-	r.clock.forward(retryAge)
+	r.clock.Forward(retryAge)
 	r.succeeds("the new key")
 	r.op.Sign = func(payload []byte) string { return optest.Sign(old, nil, payload) }
 	r.refused()
@@ -173,7 +173,7 @@ func TestRemovedKeyStopsWorkingWhenTheKeysAreReadAgain(t *testing.T) {
 func TestAttackUnknownKeysOfLogoutTokensCauseOneFetchAMinute(t *testing.T) {
 	r := newRoom(t)
 	r.succeeds("first key")
-	r.clock.forward(2 * time.Minute)
+	r.clock.Forward(2 * time.Minute)
 	good := r.op.Keys[0]
 	stranger := attackerKey(t)
 	stranger.KeyID = "unknown"

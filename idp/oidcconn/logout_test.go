@@ -12,6 +12,7 @@ import (
 
 	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/idp/oidcconn/optest"
+	"github.com/watchgate/watchgate/internal/handclock"
 	"github.com/watchgate/watchgate/storage"
 )
 
@@ -22,7 +23,7 @@ func (r *room) logout(token string) (idp.LogoutToken, error) {
 
 func TestLogoutTokensOfEachKind(t *testing.T) {
 	r := newRoom(t)
-	ends := r.clock.now().Add(2*time.Minute + Leeway)
+	ends := r.clock.Now().Add(2*time.Minute + Leeway)
 	for name, c := range map[string]struct {
 		claims map[string]any
 		want   idp.LogoutToken
@@ -33,9 +34,9 @@ func TestLogoutTokensOfEachKind(t *testing.T) {
 		"aud in a list":  {map[string]any{"sid": "s1", "aud": []string{optest.ClientID}}, idp.LogoutToken{SID: "s1"}},
 		"another event":  {map[string]any{"sid": "s1", "events": map[string]any{logoutEvent: map[string]any{}, "x": 1}}, idp.LogoutToken{SID: "s1"}},
 		"more is in it":  {map[string]any{"sid": "s1", "trace_id": "9"}, idp.LogoutToken{SID: "s1"}},
-		"60 s ahead":     {map[string]any{"sid": "s1", "iat": r.clock.now().Add(Leeway).Unix()}, idp.LogoutToken{SID: "s1"}},
+		"60 s ahead":     {map[string]any{"sid": "s1", "iat": r.clock.Now().Add(Leeway).Unix()}, idp.LogoutToken{SID: "s1"}},
 		"a minute is up": {map[string]any{"sid": "s1", "exp": ends.Add(-2 * Leeway).Unix()}, idp.LogoutToken{SID: "s1", ExpiresAt: ends.Add(-Leeway)}},
-		"made for hours": {map[string]any{"sid": "s1", "exp": ends.Add(time.Hour).Unix()}, idp.LogoutToken{SID: "s1", ExpiresAt: r.clock.now().Add(maxLogoutAge)}},
+		"made for hours": {map[string]any{"sid": "s1", "exp": ends.Add(time.Hour).Unix()}, idp.LogoutToken{SID: "s1", ExpiresAt: r.clock.Now().Add(maxLogoutAge)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.want.Issuer, c.want.ID = r.op.Issuer, "logout-1"
@@ -61,7 +62,7 @@ func TestLogoutTokenTypes(t *testing.T) {
 }
 
 func TestAttackLogoutToken(t *testing.T) {
-	now := newClock().now()
+	now := handclock.New().Now()
 	for name, bend := range map[string]func(h, c map[string]any){
 		"of another issuer":        func(_, c map[string]any) { c["iss"] = "https://evil.example" },
 		"without iss":              func(_, c map[string]any) { delete(c, "iss") },
@@ -200,14 +201,14 @@ func (r *room) revoke(token string) (idp.LogoutToken, error) {
 func TestOktaRevocation(t *testing.T) {
 	r := newOkta(t)
 	got, err := r.revoke(r.op.Revocation(revocation, nil))
-	want := idp.LogoutToken{Issuer: oktaOrg, ID: "revocation-1", ExpiresAt: r.clock.now().Add(maxRevocationAge)}
+	want := idp.LogoutToken{Issuer: oktaOrg, ID: "revocation-1", ExpiresAt: r.clock.Now().Add(maxRevocationAge)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("err = %v\n%s", err, diff)
 	}
 }
 
 func TestAttackOktaRevocation(t *testing.T) {
-	now := newClock().now()
+	now := handclock.New().Now()
 	for name, bend := range map[string]func(h, c map[string]any){
 		"of another issuer":       func(_, c map[string]any) { c["iss"] = "https://evil.okta.com" },
 		"of a custom server":      func(_, c map[string]any) { c["iss"] = oktaCustom },

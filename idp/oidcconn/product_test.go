@@ -49,7 +49,7 @@ func newProduct(t *testing.T, preset storage.Preset, issuer, document, person st
 // again opens the connection anew.
 func (r *room) again() {
 	r.con.Version++
-	r.connect = Connect(Config{Client: r.op.Client, Opener: r.sealer, Now: r.clock.now})
+	r.connect = Connect(Config{Client: r.op.Client, Opener: r.sealer, Now: r.clock.Now})
 }
 
 // says changes what the provider says of the person; nil takes a claim away.

@@ -16,7 +16,7 @@ var wholeServer = []string{"cmd", "internal/e2e", "internal/bench"}
 
 // kits are for tests and benchmarks only.
 var kits = []string{
-	"internal/archtest", "internal/bench", "internal/browsertest", "internal/e2e",
+	"internal/archtest", "internal/bench", "internal/browsertest", "internal/e2e", "internal/handclock",
 	"internal/npmtest", "internal/pgtest", "internal/process", "internal/redistest", "storage/storagetest",
 }
 

@@ -375,7 +375,7 @@ func TestEveryKindHasAMail(t *testing.T) {
 	b := w.box(mail.NewMailbox(1))
 	for _, kind := range []mail.Kind{
 		mail.SignInLink, mail.Invitation, mail.VerifyAddress, mail.FactorAdded, mail.FactorRemoved, mail.RecoveryUsed, mail.NewRecovery,
-		mail.SessionsEnded, mail.BreakGlass, mail.SecretExpires, mail.DomainFailing, mail.DomainLost, mail.KeyLeaked, mail.KeyNotFetched,
+		mail.CodesGuessed, mail.SessionsEnded, mail.BreakGlass, mail.SecretExpires, mail.DomainFailing, mail.DomainLost, mail.KeyLeaked, mail.KeyNotFetched,
 	} {
 		m := signInLink("dora@small.example")
 		m.Kind = kind

@@ -23,6 +23,7 @@ const (
 	FactorRemoved Kind = "factor_removed"  // tenant, factor, by, ip, device
 	RecoveryUsed  Kind = "recovery_used"   // tenant, left, ip, device
 	NewRecovery   Kind = "new_recovery"    // tenant, replaced, ip, device
+	CodesGuessed  Kind = "codes_guessed"   // tenant, ip, device
 	SessionsEnded Kind = "sessions_ended"  // tenant, by, others
 	BreakGlass    Kind = "break_glass"     // tenant, person, ip, device, until
 	SecretExpires Kind = "secret_expires"  // tenant, connection, expires, link
