@@ -317,7 +317,7 @@ func (l *load) suspend(ctx context.Context, random *rand.Rand) {
 	l.bury(tokens...)
 }
 
-// toggle disables a client and enables it again.
+// toggle disables a client and enables it again. What it had is gone for good.
 func (l *load) toggle(ctx context.Context, random *rand.Rand) {
 	rest(ctx, time.Duration(200+random.IntN(800))*time.Millisecond)
 	l.mu.Lock()
@@ -330,6 +330,10 @@ func (l *load) toggle(ctx context.Context, random *rand.Rand) {
 	l.askEverywhere(askWithin, tokens...)
 	l.command(&p.ops, enabled, "client", "enable", p.client.id)
 	l.askEverywhere(askWithin, tokens...)
+	l.mu.Lock()
+	p.hot = slices.DeleteFunc(p.hot, func(t *issuedToken) bool { return slices.Contains(tokens, t) })
+	l.mu.Unlock()
+	l.bury(tokens...)
 }
 
 // command runs an operator's command. Whether one that failed has done something

@@ -24,6 +24,7 @@ func both(first deed, call, ret int64) []porcupine.Operation {
 func TestHistoriesThatBreakThePromiseAreRefused(t *testing.T) {
 	issue, kill := op(issued, 0, 10), both(killing, 20, 30)
 	off, on := both(disabling, 20, 30), op(enabled, 40, 50)
+	before := append(both(disabling, -40, -30), op(enabled, -20, -10))
 	for name, c := range map[string]struct {
 		kills   []porcupine.Operation
 		answers []porcupine.Operation
@@ -38,8 +39,12 @@ func TestHistoriesThatBreakThePromiseAreRefused(t *testing.T) {
 		"inactive after the kill":        {kill, []porcupine.Operation{said(false, 31, 32)}, porcupine.Ok},
 		"a kill that may have happened":  {both(killing, 20, never), []porcupine.Operation{said(true, 90, 91), said(false, 95, 96)}, porcupine.Ok},
 		"active while disabled":          {append(off, on), []porcupine.Operation{said(true, 31, 32)}, porcupine.Illegal},
-		"active when enabled again":      {append(off, on), []porcupine.Operation{said(false, 31, 32), said(true, 51, 52)}, porcupine.Ok},
-		"inactive when enabled again":    {append(off, on), []porcupine.Operation{said(false, 51, 52)}, porcupine.Illegal},
+		"active when enabled again":      {append(off, on), []porcupine.Operation{said(false, 31, 32), said(true, 51, 52)}, porcupine.Illegal},
+		"inactive when enabled again":    {append(off, on), []porcupine.Operation{said(false, 51, 52)}, porcupine.Ok},
+		"issued when enabled again":      {before, []porcupine.Operation{said(true, 11, 12)}, porcupine.Ok},
+		"dead though issued afterwards":  {before, []porcupine.Operation{said(false, 11, 12)}, porcupine.Illegal},
+		"a disabling that may have been": {append(both(disabling, 20, never), op(enabled, 40, 50)), []porcupine.Operation{said(true, 60, 61), said(true, 90, 91)}, porcupine.Ok},
+		"one that has been, perhaps":     {append(both(disabling, 20, never), op(enabled, 40, 50)), []porcupine.Operation{said(false, 60, 61), said(false, 70, 71)}, porcupine.Ok},
 		"enabled, and killed before":     {append(append(kill, off...), on), []porcupine.Operation{said(true, 51, 52)}, porcupine.Illegal},
 		"issued for a disabled client":   {both(disabling, -20, -10), nil, porcupine.Illegal},
 		"issued when its tenant is dead": {both(killing, -20, -10), nil, porcupine.Illegal},

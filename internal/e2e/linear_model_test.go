@@ -15,9 +15,9 @@ const (
 	answered              // an introspection said something
 	killing               // a kill may be seen from here on
 	killed                // a kill has to be seen from here on
-	disabling             // as killing, for a client that may be enabled again
-	disabled              // as killed, likewise
-	enabled               // the client is enabled
+	disabling             // as killing, of the client: it may be enabled again
+	disabled              // as killed, likewise: what it had by then is ended for good
+	enabled               // the client is enabled, and may have new tokens
 )
 
 func (d deed) String() string {
@@ -107,6 +107,9 @@ func step(l life, d deed, output any) (bool, any) {
 		l.client = max(l.client, ending)
 	case disabled:
 		l.client = ended
+		if l.out {
+			l.token = ended
+		}
 	case enabled:
 		l.client = good
 	}
