@@ -48,6 +48,11 @@ type proved struct {
 	Factor storage.FactorID `json:"factor,omitempty"`
 }
 
+// parked is a proof as it waits.
+func (s *Server) parked(proof Proof) *proved {
+	return &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
+}
+
 // challengeOf reads what a transaction keeps.
 func challengeOf(l storage.Login) (challenge, error) {
 	var c challenge

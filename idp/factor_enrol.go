@@ -61,7 +61,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request, p proving, c chal
 	session, enough := p.raised(proof)
 	switch {
 	case p.linked() || !enough:
-		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
+		p.challenge.Proved = s.parked(proof)
 	default:
 		if p.session, err = s.raise(w, r, p, session, kind+"_added"); err != nil {
 			return err

@@ -109,7 +109,7 @@ func (s *Server) factorRefused(ctx context.Context, t storage.TenantID, u storag
 func (s *Server) proved(w http.ResponseWriter, r *http.Request, p proving, proof Proof, kind string) error {
 	raised, enough := p.raised(proof)
 	if p.linked() || !enough {
-		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
+		p.challenge.Proved = s.parked(proof)
 		return s.again(w, r, p.login, p.challenge)
 	}
 	session, err := s.raise(w, r, p, raised, kind)
@@ -117,7 +117,7 @@ func (s *Server) proved(w http.ResponseWriter, r *http.Request, p proving, proof
 		return err
 	}
 	if p.session = session; p.login.Need.Level != "" && !session.Level.AtLeast(p.login.Need.Level) {
-		p.challenge.Proved = &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}
+		p.challenge.Proved = s.parked(proof)
 		return s.again(w, r, p.login, p.challenge)
 	}
 	return s.onward(w, r, p.login, session)

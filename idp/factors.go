@@ -34,6 +34,8 @@ const (
 	FactorPause = 30 * time.Second
 	// MaxFactors is how many factors a person has at most.
 	MaxFactors = storage.MaxFactors
+	// MaxFactorName is the longest name of a factor, in characters.
+	MaxFactorName = 64
 )
 
 // Ways are what a person can prove themselves by.

@@ -194,7 +194,7 @@ func (s *Server) passkeyInstead(w http.ResponseWriter, r *http.Request, l storag
 		return s.strangePasskey(w, r, l)
 	}
 	l.Step, l.Tenant, l.Connection = storage.StepFactor, proof.Tenant, con.ID
-	c = challenge{Person: proof.User, Proved: &proved{AMR: proof.AMR, Level: proof.Level, At: s.now(), Factor: proof.Factor}}
+	c = challenge{Person: proof.User, Proved: s.parked(proof)}
 	p, err := s.proving(r, l, c)
 	if err != nil {
 		return err

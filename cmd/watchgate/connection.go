@@ -50,6 +50,16 @@ func date(t time.Time) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
+// connection reads a connection, and the tenant that has it.
+func (o operators) connection(ctx context.Context, tenant, id string) (storage.Tenant, storage.Connection, error) {
+	t, err := o.directory.Tenant(ctx, tenant)
+	if err != nil {
+		return t, storage.Connection{}, err
+	}
+	con, err := o.directory.Connection(ctx, tenant, storage.ConnectionID(id))
+	return t, con, err
+}
+
 type connectionShow struct {
 	target `json:"-"`
 	Tenant string `arg:"" help:"The tenant's slug or id."`
@@ -57,11 +67,7 @@ type connectionShow struct {
 }
 
 func (c *connectionShow) do(ctx context.Context, ops operators) (report, error) {
-	t, err := ops.directory.Tenant(ctx, c.Tenant)
-	if err != nil {
-		return report{}, err
-	}
-	con, err := ops.directory.Connection(ctx, c.Tenant, storage.ConnectionID(c.ID))
+	t, con, err := ops.connection(ctx, c.Tenant, c.ID)
 	if err != nil {
 		return report{}, err
 	}

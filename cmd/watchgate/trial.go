@@ -23,11 +23,7 @@ type connectionDoctor struct {
 }
 
 func (c *connectionDoctor) do(ctx context.Context, ops operators) (report, error) {
-	t, err := ops.directory.Tenant(ctx, c.Tenant)
-	if err != nil {
-		return report{}, err
-	}
-	con, err := ops.directory.Connection(ctx, c.Tenant, storage.ConnectionID(c.ID))
+	t, con, err := ops.connection(ctx, c.Tenant, c.ID)
 	if err != nil {
 		return report{}, err
 	}

@@ -8,13 +8,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/watchgate/watchgate/audit"
+	"github.com/watchgate/watchgate/idp"
 	"github.com/watchgate/watchgate/internal/web"
 	"github.com/watchgate/watchgate/storage"
 	"github.com/watchgate/watchgate/templates"
 )
-
-// maxName is the longest name of a factor, in characters.
-const maxName = 64
 
 // named finds the factor that the path names. Somebody else's is unknown.
 func (p *Pages) named(v visit) (storage.Factor, error) {
@@ -85,7 +83,7 @@ func misnamed(name string) string {
 	switch {
 	case name == "":
 		return templates.AccountNameMissing
-	case utf8.RuneCountInString(name) > maxName:
+	case utf8.RuneCountInString(name) > idp.MaxFactorName:
 		return templates.AccountNameTooLong
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unseen):
 		return templates.AccountNameUnclear

@@ -21,8 +21,7 @@ import (
 	"github.com/watchgate/watchgate/storage"
 )
 
-// maxName is the longest name of a factor, in characters.
-const maxName = 64
+const maxName = idp.MaxFactorName
 
 // NewPasskey implements [idp.Enroller]. Authenticators that have one of the person's
 // passkeys already do not make another.
